@@ -1,0 +1,171 @@
+"""The cells: distinct histories with the number of customers that share each one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.typing import Array
+
+UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+"""Days per unit of time; a year is 365.25 days, a month a twelfth of it."""
+
+ALIASES = {"frequency": "x", "recency": "t_x", "T": "T", "weights": "n"}
+"""Column names of other packages' summaries, accepted here and nowhere else."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Distinct histories (x, t_x, T) and how many customers have each.
+
+    x: repeat purchases (whole numbers); t_x: time from first to last purchase; T: time from first purchase to the
+    end of observation; n: customers per history (default 1 each). Times in `unit`. All of shape (cells,).
+    Raises BadOrders, naming the rows, unless 0 <= t_x <= T, x is whole, and x = 0 exactly where t_x = 0.
+    """
+
+    x: Array
+    t_x: Array
+    T: Array
+    n: Array = field(default=None)  # type: ignore[assignment]
+    unit: str = "week"
+
+    def __post_init__(self) -> None:
+        """Check once, where data enters."""
+        x = _column(self.x, "x")
+        n = np.ones_like(x) if self.n is None else _column(self.n, "n")
+        columns = {"x": x, "t_x": _column(self.t_x, "t_x"), "T": _column(self.T, "T"), "n": n}
+        _same_length(columns)
+        check_unit(self.unit)
+        _refuse(columns, _history_faults(**columns))
+        for name, values in columns.items():
+            object.__setattr__(self, name, values)
+
+    @classmethod
+    def from_summary(cls, frame: Mapping[str, Any], unit: str = "week") -> Cells:
+        """Cells from a summary table with columns x, t_x, T or, as other packages say, frequency, recency, T."""
+        found = _renamed(frame, ALIASES, ("x", "t_x", "T"))
+        return cls(found["x"], found["t_x"], found["T"], found.get("n"), unit=unit)
+
+    @property
+    def customers(self) -> float:
+        """Customers in all cells."""
+        return float(self.n.sum())
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class SpendCells:
+    """Distinct (x, zbar) of customers with repeat purchases, and how many have each.
+
+    x: repeat purchases; zbar: mean money per repeat purchase; n: customers. All of shape (cells,).
+    Rows with x = 0 or zbar <= 0 say nothing about positive spend: they are left out and counted in `left_out`.
+    """
+
+    x: Array
+    zbar: Array
+    n: Array = field(default=None)  # type: ignore[assignment]
+    left_out: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        """Check once, where data enters."""
+        x = _column(self.x, "x")
+        n = np.ones_like(x) if self.n is None else _column(self.n, "n")
+        zbar = np.where(x > 0, np.asarray(self.zbar, dtype=float).ravel(), 0.0) if len(x) == np.size(self.zbar) else _column(self.zbar, "zbar")
+        columns = {"x": x, "zbar": _column(zbar, "zbar"), "n": n}
+        _same_length(columns)
+        _refuse(columns, _spend_faults(**columns))
+        usable = (x > 0) & (zbar > 0)
+        object.__setattr__(self, "left_out", float(self.left_out + n[~usable].sum()))
+        for name, values in columns.items():
+            object.__setattr__(self, name, values[usable])
+
+    @classmethod
+    def from_summary(cls, frame: Mapping[str, Any]) -> SpendCells:
+        """Spend cells from a table with columns x, zbar or, as other packages say, frequency, monetary_value."""
+        aliases = {"frequency": "x", "monetary_value": "zbar", "weights": "n"}
+        found = _renamed(frame, aliases, ("x", "zbar"))
+        return cls(found["x"], found["zbar"], found.get("n"))
+
+    @property
+    def customers(self) -> float:
+        """Customers in all cells."""
+        return float(self.n.sum())
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def check_unit(unit: str) -> float:
+    """Days per unit. Raises BadOrders for a unit that is not day, week, month or year."""
+    if unit not in UNITS:
+        raise BadOrders(f"unit {unit!r} is not one of {', '.join(UNITS)}.")
+    return UNITS[unit]
+
+
+def _renamed(frame: Mapping[str, Any], aliases: dict[str, str], needed: tuple[str, ...]) -> dict[str, Any]:
+    present = {str(name) for name in frame.keys()}  # noqa: SIM118 - frames and Arrow tables iterate differently
+    found = {new: frame[old] for old, new in aliases.items() if old in present}
+    found |= {name: frame[name] for name in (*needed, "n") if name in present}
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise BadOrders(f"The summary has no column for {', '.join(missing)}; it has {', '.join(sorted(present))}.")
+    return found
+
+
+def _column(values: Any, name: str) -> Array:  # noqa: ANN401
+    try:
+        return np.array(values, dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise BadOrders(f"{name} holds values that are no numbers ({error}).") from error
+
+
+def _same_length(columns: dict[str, Array]) -> None:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise BadOrders(f"The columns differ in length: {told}. Give one value per history in each.")
+    if not next(iter(lengths.values())):
+        raise BadOrders("There are no histories: the columns are empty.")
+
+
+def _history_faults(x: Array, t_x: Array, T: Array, n: Array) -> dict[str, Array]:
+    finite = np.isfinite(x) & np.isfinite(t_x) & np.isfinite(T)
+    return {
+        "not finite: drop these rows or fill them in": ~finite,
+        "x is not a whole number of repeat purchases, 0 or more": finite & ((x < 0) | (x != np.floor(x))),
+        "t_x lies outside 0 <= t_x <= T; t_x is the time from first to last purchase, not since the last": finite
+        & ((t_x < 0) | (t_x > T)),
+        "t_x must be 0 exactly where x is 0 (days, not times, make occasions)": finite & ((x == 0) != (t_x == 0)),
+        "n is not a positive number of customers": ~(np.isfinite(n) & (n > 0)),
+    }
+
+
+def _spend_faults(x: Array, zbar: Array, n: Array) -> dict[str, Array]:
+    finite = np.isfinite(x) & np.isfinite(zbar)
+    return {
+        "not finite: drop these rows or fill them in": ~finite,
+        "x is not a whole number of repeat purchases, 0 or more": finite & ((x < 0) | (x != np.floor(x))),
+        "n is not a positive number of customers": ~(np.isfinite(n) & (n > 0)),
+    }
+
+
+def _refuse(columns: dict[str, Array], faults: dict[str, Array]) -> None:
+    told = [_fault(columns, reason, rows) for reason, rows in faults.items() if rows.any()]
+    if told:
+        raise BadOrders("The histories cannot be used:\n" + "\n".join(told))
+
+
+def _fault(columns: dict[str, Array], reason: str, rows: Array) -> str:
+    where = np.flatnonzero(rows)
+    example = ", ".join(f"{name}={values[where[0]]:g}" for name, values in columns.items())
+    listed = ", ".join(str(row) for row in where[:5]) + (", ..." if len(where) > 5 else "")  # noqa: PLR2004
+    return f"- {len(where)} row(s) [{listed}]: {reason} (row {where[0]}: {example})"

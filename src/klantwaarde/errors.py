@@ -1,0 +1,33 @@
+"""What can go wrong, as one small tree.
+
+KlantwaardeError (a ValueError)
+├── BadOrders       orders, customers or columns that cannot be used
+├── BadParameters   numbers outside a model's or a setting's domain
+├── NotConverged    a fit that did not end at an optimum, with the reason
+├── OutputBusy      another run writes to the same place
+└── MissingExtra    an optional package that is not installed
+"""
+
+
+class KlantwaardeError(ValueError):
+    """Any fault that a user can mend; the message names the rows, the reason and the remedy."""
+
+
+class BadOrders(KlantwaardeError):  # noqa: N818
+    """Orders, customers or columns that cannot be used."""
+
+
+class BadParameters(KlantwaardeError):  # noqa: N818
+    """Numbers outside a model's or a setting's domain."""
+
+
+class NotConverged(KlantwaardeError):  # noqa: N818
+    """A fit that did not end at an optimum."""
+
+
+class OutputBusy(KlantwaardeError):  # noqa: N818
+    """Another run writes to the same place."""
+
+
+class MissingExtra(KlantwaardeError):  # noqa: N818
+    """An optional package that is not installed."""

@@ -1,0 +1,46 @@
+"""MBG/NBD: as BG/NBD, but the coin is thrown after the first purchase too, so one-time buyers can have left.
+
+Batislam, Denizel & Filiztekin (2007), IJRM 24(3); Hoppe & Wagner (2007), Marketing ZFP 29.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.special import betaln
+
+from klantwaarde.models.bg_nbd import BGNBD
+from klantwaarde.numerics import log_rising
+
+if TYPE_CHECKING:
+    from klantwaarde.typing import Array, Values
+
+
+class MBGNBD(NamedTuple):
+    """Purchase rate ~ Gamma(r, alpha), dropout chance per purchase, the first included, ~ Beta(a, b)."""
+
+    r: Values
+    alpha: Values
+    a: Values
+    b: Values
+
+    def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
+        """(alive, gone): gone means that the coin of the last purchase ended it."""
+        r, alpha, a, b = self
+        buying = log_rising(r, x) + r * np.log(alpha) - betaln(a, b)
+        alive = buying + betaln(a, np.add(b, x) + 1) - np.add(r, x) * np.log(np.add(alpha, T))
+        gone = buying + betaln(np.add(a, 1), np.add(b, x)) - np.add(r, x) * np.log(np.add(alpha, t_x))
+        return np.asarray(alive + np.zeros_like(gone)), np.asarray(gone + np.zeros_like(alive))
+
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all models
+        """BG/NBD(r + x, alpha + T, a, b + x + 1): the coin of the last purchase is behind us."""
+        return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x) + 1)
+
+    def purchases(self, t: Values) -> Array:
+        """Of someone alive after the coin of the first purchase."""
+        return self.born()[1].purchases(t)
+
+    def born(self) -> tuple[Values, BGNBD]:
+        """Alive with chance b / (a + b), then BG/NBD(r, alpha, a, b + 1)."""
+        return np.divide(self.b, np.add(self.a, self.b)), BGNBD(self.r, self.alpha, self.a, np.add(self.b, 1))

@@ -1,0 +1,40 @@
+"""NBD: customers buy at a gamma-distributed rate and never leave.
+
+Ehrenberg (1959), "The pattern of consumer purchases", Applied Statistics 8(1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from klantwaarde.numerics import log_rising
+
+if TYPE_CHECKING:
+    from klantwaarde.typing import Array, Values
+
+
+class NBD(NamedTuple):
+    """Purchase rate ~ Gamma(r, alpha); no dropout. alpha in units of time."""
+
+    r: Values
+    alpha: Values
+
+    def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
+        """(alive, gone); gone is -inf: nobody leaves."""
+        alive = log_rising(self.r, x) - self.r * np.log1p(np.divide(T, self.alpha)) - x * np.log(np.add(self.alpha, T))
+        alive = np.asarray(alive + np.zeros_like(t_x))
+        return alive, np.full_like(alive, -np.inf)
+
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:  # noqa: ARG002 - one signature for all models
+        """NBD(r + x, alpha + T)."""
+        return NBD(np.add(self.r, x), np.add(self.alpha, T))
+
+    def purchases(self, t: Values) -> Array:
+        """r t / alpha."""
+        return np.asarray(np.multiply(self.r, t) / self.alpha)
+
+    def born(self) -> tuple[Values, NBD]:
+        """Everyone is alive."""
+        return 1.0, self

@@ -1,0 +1,53 @@
+"""The shapes of things: arrays, and the roles that models play.
+
+Shapes in words: arguments x, t_x, T broadcast against each other and against the model's parameters. A parameter may
+be a scalar, an array with one value per customer, or of shape (draws, 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Values: TypeAlias = float | npt.NDArray[Any]
+
+
+@runtime_checkable
+class AttritionModel(Protocol):
+    """A population of customers who buy until they leave: what is asked of every timing model."""
+
+    def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
+        """Log density of the history jointly with being alive at T, and jointly with having gone."""
+        ...
+
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> AttritionModel:
+        """The population that this customer belongs to at T, if alive."""
+        ...
+
+    def purchases(self, t: Values) -> Array:
+        """Expected purchases in (0, t] of someone alive at 0."""
+        ...
+
+    def born(self) -> tuple[Values, AttritionModel]:
+        """A newcomer's chance to be alive just after the first purchase, and the population then."""
+        ...
+
+    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
+        """Simulated repeat purchases: index of the customer and time after the first purchase, one row each."""
+        ...
+
+
+@runtime_checkable
+class SpendModel(Protocol):
+    """Money per purchase: what is asked of every spend model."""
+
+    def log_likelihood(self, x: Values, zbar: Values) -> Array:
+        """Log density of the mean of x purchases."""
+        ...
+
+    def mean(self, x: Values, zbar: Values) -> Array:
+        """Expected money per purchase of a customer with this history; x = 0 gives the population's mean."""
+        ...
