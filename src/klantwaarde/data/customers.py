@@ -1,0 +1,131 @@
+"""Customers: one row each, at the end of observation."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from klantwaarde.data.cells import Cells, SpendCells, check_unit
+from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.orders import Orders
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Customers:
+    """A table of one row per customer in the engine, as the base stood at `as_of`. Made by `customers`."""
+
+    orders: Orders
+    table: str
+    as_of: dt.date
+    unit: str
+    totals: Mapping[str, Any]
+    after: Mapping[str, Any]
+    """Lines, money and customers after `as_of`, which are left out."""
+    notes: tuple[str, ...]
+
+    @property
+    def engine(self) -> DuckDB:
+        """Where the table lives."""
+        return self.orders.engine
+
+    @property
+    def days_per_unit(self) -> float:
+        """Days in one unit of time."""
+        return check_unit(self.unit)
+
+    @property
+    def year_ago(self) -> dt.date:
+        """Twelve months before the end of observation."""
+        return year_before(self.as_of)
+
+    def cells(self) -> Cells:
+        """The distinct histories (x, t_x, T) with counts, in the unit; customers without a purchase are not in it."""
+        table = self.day_cells()
+        if not len(table):
+            raise BadOrders("No customer has a purchase up to the end of observation: every day nets below zero.")
+        x, t_x, T, n = (_floats(table, name) for name in ("x", "t_x_days", "t_days", "n"))
+        return Cells(x, t_x / self.days_per_unit, T / self.days_per_unit, n, unit=self.unit)
+
+    def day_cells(self) -> pa.Table:
+        """The distinct histories as the engine counts them: x, t_x_days, t_days, n; sorted."""
+        return self.engine.arrow(statement("cells", customers=self.table), {"as_of": self.as_of})
+
+    def spend(self) -> SpendCells:
+        """The distinct (x, zbar) with counts, of customers with repeat purchases. Raises BadOrders without amounts."""
+        if not self.orders.has_money:
+            raise BadOrders("The orders carry no amounts, so spend cannot be modelled. Name them with amount=.")
+        table = self.engine.arrow(statement("spend_cells", customers=self.table))
+        if not len(table):
+            raise BadOrders("No customer bought on two days, so repeat spend cannot be modelled.")
+        x = _floats(table, "x")
+        return SpendCells(x, _floats(table, "repeat_amount") / x, _floats(table, "n"))
+
+    def to_arrow(self) -> pa.Table:
+        """The table, sorted by customer."""
+        return self.engine.arrow(f"select * from {self.table} order by customer_id")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table as a data frame, sorted by customer; money as floats."""
+        return self.engine.pandas(f"select * from {self.table} order by customer_id")
+
+
+def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "week") -> Customers:
+    """The customer base at the end of observation.
+
+    as_of: the last day that is observed (default: the last order date in the data that is not in the future); orders
+    after it are left out and counted. unit: day, week, month or year, the unit of t_x and T.
+    """
+    check_unit(unit)
+    end, said = _end(orders, as_of)
+    table = orders.engine.new_name("customers")
+    sql = statement("customers", occasions=orders.occasions)
+    orders.engine.create(table, sql, {"as_of": end, "year_ago": year_before(end)})
+    totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
+    after = orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
+    return Customers(orders, table, end, unit, totals, after, said)
+
+
+def year_before(day: dt.date) -> dt.date:
+    """The same day of the month twelve months earlier (28 February for 29 February)."""
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
+
+
+def read_day(given: str | dt.date, name: str) -> dt.date:
+    """A day from YYYY-MM-DD or a date. Raises BadOrders for anything else."""
+    if isinstance(given, dt.datetime):
+        return given.date()
+    if isinstance(given, dt.date):
+        return given
+    try:
+        return dt.date.fromisoformat(given)
+    except (TypeError, ValueError) as error:
+        raise BadOrders(f"{name}={given!r} is not a day. Write it as YYYY-MM-DD, for instance 2024-12-31.") from error
+
+
+def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[str, ...]]:
+    last = orders.default_as_of()
+    if as_of is None:
+        said = f"The observation ends at {last}, the last order date in the data; set as_of if the data run on longer."
+        return last, (said,)
+    end = read_day(as_of, "as_of")
+    first: dt.date = orders.profile["first_day"]
+    if end < first:
+        raise BadOrders(f"as_of={end} lies before the first order ({first}). Orders run from {first} to {last}.")
+    return end, ()
+
+
+def _floats(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.asarray(table.column(name).cast("float64", safe=False).to_numpy(), dtype=float)

@@ -1,0 +1,32 @@
+"""Column names, written once."""
+
+MONEY = "decimal(18, 4)"
+"""Money in SQL: exact sums, four decimals, up to 10^14. It becomes a float only for the models."""
+
+SCHEMA_VERSION = 1
+
+SCORED = (
+    ("customer_id", "id as it came in", "The customer."),
+    ("first_order", "date", "Day of the first purchase; empty without any purchase."),
+    ("last_order", "date", "Day of the last purchase up to the end of observation."),
+    ("orders", "count", "Days on which the customer bought, the first included."),
+    ("x", "count", "Repeat purchases: orders minus one."),
+    ("t_x", "unit of the fit", "Time from first to last purchase."),
+    ("T", "unit of the fit", "Time from first purchase to the end of observation."),
+    ("zbar", "money", "Mean of the repeat purchases; empty without any."),
+    ("revenue", "money", "All amounts, returns netted, up to the end of observation."),
+    ("value_realised", "money", "Margin on all of that: history, never added to what is to come."),
+    ("value_last_year", "money", "Margin in the twelve months up to the end of observation."),
+    ("p_alive", "chance", "That the customer is still a customer at the end of observation."),
+    ("p_active", "chance", "Of at least one order within the horizon."),
+    ("expected_orders", "count", "Orders expected within the horizon."),
+    ("expected_spend", "money", "Expected amount per order."),
+    ("dert", "count", "Discounted expected orders from now on, without horizon."),
+    ("rlv", "money", "Residual value: margin per order times dert."),
+    ("tier", "name", "Place in the pyramid: top, large, medium, small or inactive."),
+    ("rank", "count", "1 is the best; active customers first, then the inactive."),
+    ("reason", "text", "Why the model columns are empty, where they are."),
+)
+"""(column, unit, meaning) of the scored customers, in order."""
+
+TIERS = ("top", "large", "medium", "small", "inactive")

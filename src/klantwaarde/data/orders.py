@@ -1,0 +1,331 @@
+"""Orders as they come in: which columns, what is usable, what is set aside and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from klantwaarde.data.duckdb import DuckDB, identifier, literal, statement
+from klantwaarde.data.names import MONEY
+from klantwaarde.data.parse import EXAMPLES, Reading, read_dates, read_numbers
+from klantwaarde.data.source import open_source
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+           "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+EPOCH = dt.date(1970, 1, 1)
+
+
+class Columns(NamedTuple):
+    """Which column of the source plays which part."""
+
+    customer_id: str
+    date: str
+    amount: str | None
+    quantity: str | None
+    price: str | None
+    margin: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Order lines in an engine: `all_lines` as they came, `lines` those that count, `occasions` the days of buying.
+
+    Made by `orders`.
+    """
+
+    engine: DuckDB
+    told: str
+    columns: Columns
+    source: str
+    all_lines: str
+    lines: str
+    occasions: str
+    profile: Mapping[str, Any]
+    notes: tuple[str, ...]
+    duplicates: str
+    duplicate_lines: int = 0
+    duplicate_examples: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> int:
+        """Lines in the source."""
+        return int(self.profile["lines"] + self.profile["dropped"])
+
+    @property
+    def has_money(self) -> bool:
+        """Whether the lines carry amounts."""
+        return self.columns.amount is not None or self.columns.price is not None
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether the lines carry margins of their own."""
+        return self.columns.margin is not None
+
+    def examples(self, condition: str, limit: int = EXAMPLES) -> list[str]:
+        """A few lines of the source for which a condition on (customer_id, day, amount) holds, with their row."""
+        numbered = f"select *, row_number() over () as line from {self.all_lines}"
+        rows = self.engine.rows(f"select * from ({numbered}) as n where {condition} order by line limit {limit}")
+        return [_line_told(row, money=self.has_money) for row in rows]
+
+    def default_as_of(self) -> dt.date:
+        """The last order date in the data that is not in the future."""
+        last: dt.date = self.profile["last_past_day"]
+        return last
+
+
+def orders(
+    source: Any,  # noqa: ANN401 - a path, a frame, an Arrow table or a relation
+    customer_id: str = "customer_id",
+    date: str = "date",
+    amount: str | None = "auto",
+    *,
+    quantity: str | None = None,
+    price: str | None = None,
+    margin: str | None = None,
+    order_id: str | None = None,
+    duplicates: Literal["keep", "drop"] = "keep",
+    unreadable: Literal["error", "set_aside"] = "error",
+    decimal: Literal[".", ","] | None = None,
+    date_format: str | None = None,
+    timezone: str = "UTC",
+    encoding: str = "utf-8",
+    table: str | None = None,
+    memory_limit: str | None = None,
+) -> Orders:
+    """Orders, one line each, ready to be counted.
+
+    source: a Parquet or CSV path or pattern, a pandas, polars or Arrow table, a DuckDB relation or file (with
+    `table`). The columns: customer_id; date (dates or timestamps; days are taken in `timezone` where instants carry
+    one); amount, or quantity and price, or none of these (`amount=None`), when only timing is modelled; "auto" takes a
+    column named amount where there is one. margin: money earned on the line, where it is known per line. Lines that
+    are equal in every column are kept and reported, or dropped with duplicates="drop".
+    Raises BadOrders naming the rows, the reason and the remedy.
+    """
+    _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
+    engine = DuckDB(memory_limit)
+    _set_timezone(engine, timezone)
+    told = open_source(engine, "source", source, table=table, encoding=encoding)
+    types = engine.columns("source")
+    columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
+    strict = unreadable == "error"
+    readings = _readings(engine, columns, types, date_format, decimal, strict=strict)
+    repeated, copies = _count_duplicates(engine, types)
+    whole = _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
+    profile = _profile(engine, columns, whole)
+    _refuse_unusable(profile, columns, told)
+    instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
+    notes = _notes(readings, columns, amount, timezone, instants=instants)
+    occasions = create_occasions(engine, "lines")
+    return Orders(
+        engine, told, columns, "source", "all_lines", "lines", occasions, profile, notes, duplicates, repeated, copies
+    )
+
+
+def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
+    for name, (value, allowed) in given.items():
+        if value not in allowed:
+            raise BadOrders(f"{name}={value!r} is not understood. Choose from {', '.join(map(repr, allowed))}.")
+
+
+def _set_timezone(engine: DuckDB, timezone: str) -> None:
+    known = engine.rows("select name from pg_timezone_names() where name = $name", {"name": timezone})
+    if not known:
+        raise BadOrders(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
+    engine.run(f"set timezone = {literal(timezone)}")
+
+
+def _columns(
+    types: Mapping[str, str],
+    customer_id: str,
+    date: str,
+    amount: str | None,
+    quantity: str | None,
+    price: str | None,
+    margin: str | None,
+    order_id: str | None,
+) -> Columns:
+    if amount == "auto":
+        amount = "amount" if "amount" in types and quantity is None and price is None else None
+    if (quantity is None) != (price is None):
+        raise BadOrders("quantity and price go together: give both, or give amount.")
+    if amount is not None and price is not None:
+        raise BadOrders("Give either amount, or quantity and price, not all of them.")
+    if margin is not None and amount is None and price is None:
+        raise BadOrders("margin goes with amounts: give amount too, or quantity and price.")
+    columns = Columns(customer_id, date, amount, quantity, price, margin, order_id)
+    missing = [(part, name) for part, name in columns._asdict().items() if name is not None and name not in types]
+    if missing:
+        raise BadOrders("\n".join(_missing(part, name, types) for part, name in missing))
+    return columns
+
+
+def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
+    lowered = {column.lower(): column for column in types}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
+    return f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {part}=."
+
+
+def _readings(
+    engine: DuckDB, columns: Columns, types: Mapping[str, str], fmt: str | None, decimal: str | None, *, strict: bool
+) -> dict[str, Reading]:
+    readings = {"date": _date(engine, columns.date, types[columns.date], fmt, strict=strict)}
+    for name in (columns.amount, columns.quantity, columns.price, columns.margin):
+        if name is not None:
+            readings[name] = _number(engine, name, types[name], decimal, strict=strict)
+    return readings
+
+
+def _date(engine: DuckDB, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:
+    if kind == "VARCHAR":
+        return read_dates(engine, "source", column, fmt, strict=strict)
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        finite = f"case when isfinite({identifier(column)}) then cast({identifier(column)} as date) end"
+        return Reading(finite)
+    raise BadOrders(
+        f"Column {column!r} for date is a {kind.lower()}, not a date. Give dates or timestamps; numbers such as "
+        "20240131 must be turned into dates first."
+    )
+
+
+def _number(engine: DuckDB, column: str, kind: str, decimal: str | None, *, strict: bool) -> Reading:
+    if kind == "VARCHAR":
+        return read_numbers(engine, "source", column, decimal, strict=strict)
+    if kind.split("(")[0] in NUMBERS:
+        return Reading(identifier(column))
+    raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give amounts as numbers.")
+
+
+def _count_duplicates(engine: DuckDB, types: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
+    """Lines that repeat an earlier line in every column, and the first few.
+
+    Two lines that are equal have equal hashes: so first the few hashes that occur twice, then only their lines in
+    full. Exact, and it reads no more than it must.
+    """
+    every = ", ".join(identifier(name) for name in types)
+    twice = f"select hash({every}) as h from source group by h having count(*) > 1"
+    suspects = f"select {every}, count(*) as copies from source where hash({every}) in ({twice}) group by {every}"
+    count = int(engine.one(f"select coalesce(sum(copies - 1), 0) as n from ({suspects}) as s")["n"])
+    if not count:
+        return 0, ()
+    numbered = f"select hash({every}) as h, row_number() over () as line from source"
+    first = engine.rows(
+        f"select min(line) as one, max(line) as other from ({numbered}) as s group by h having count(*) > 1 "
+        f"order by one limit {EXAMPLES}"
+    )
+    return count, tuple(f"row {row['other']} equals row {row['one']}" for row in first)
+
+
+def _create_lines(
+    engine: DuckDB, columns: Columns, types: Mapping[str, str], readings: Mapping[str, Reading], *, distinct: bool
+) -> str:
+    """Views all_lines and lines; the select of the lines before equal ones are dropped."""
+    selected = (
+        f"select {_customer(columns.customer_id, types)} as customer_id, {_day(readings['date'].sql)} as day, "
+        f"{_amount(columns, readings)} as amount, {_money(columns.margin, readings)} as margin from "
+    )
+    source = "(select distinct * from source) as source" if distinct else "source"
+    engine.run(f"create or replace temp view all_lines as {selected}{source}")
+    needs = ["customer_id is not null", "day is not null"]
+    if columns.amount is not None or columns.price is not None:
+        needs.append("amount is not null")
+    engine.run(f"create or replace temp view lines as select * from all_lines where {' and '.join(needs)}")
+    return f"{selected}source" if distinct else ""
+
+
+def create_occasions(engine: DuckDB, lines: str) -> str:
+    """The name of a view of the occasions in these lines."""
+    name = engine.new_name("occasions")
+    engine.run(f"create or replace temp view {name} as {statement('occasions', lines=lines)}")
+    return name
+
+
+def _customer(column: str, types: Mapping[str, str]) -> str:
+    name = identifier(column)
+    if types[column] == "VARCHAR":
+        return f"case when trim({name}) <> '' then {name} end"
+    return f"case when not isnan({name}) then {name} end" if types[column] in {"FLOAT", "DOUBLE"} else name
+
+
+def _day(sql: str) -> str:
+    # A missing date that went through a computer's clock comes out as its day zero.
+    return f"nullif({sql}, date '{EPOCH}')"
+
+
+def _money(column: str | None, readings: Mapping[str, Reading]) -> str:
+    return f"try_cast({readings[column].sql} as {MONEY})" if column is not None else f"cast(null as {MONEY})"
+
+
+def _amount(columns: Columns, readings: Mapping[str, Reading]) -> str:
+    if columns.price is None or columns.quantity is None:
+        return _money(columns.amount, readings)
+    quantity, price = _money(columns.quantity, readings), _money(columns.price, readings)
+    return f"try_cast({quantity} * {price} as {MONEY})"
+
+
+def _profile(engine: DuckDB, columns: Columns, whole: str) -> dict[str, Any]:
+    """The look at all lines; `whole`, if any, is the select from which equal lines were dropped."""
+    has_money = columns.amount is not None or columns.price is not None
+    today = dt.datetime.now(tz=dt.UTC).date()
+    seen = engine.one(statement("profile"), {"has_money": has_money, "today": today})
+    if not whole:
+        return seen | {"dropped": 0, "dropped_amount": None}
+    before = engine.one(f"select count(*) as lines, sum(amount) as amount from ({whole}) as s")
+    dropped = before["amount"] - seen["amount"] if before["amount"] is not None else None
+    return seen | {"dropped": before["lines"] - seen["lines"], "dropped_amount": dropped}
+
+
+def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) -> None:
+    if profile["lines"] > profile["set_aside"]:
+        if profile["last_past_day"] is None:
+            raise BadOrders(f"All dates in column {columns.date!r} lie in the future. Check how they are written.")
+        return
+    reasons = [
+        f"{profile[count]} without {what}"
+        for count, what in (
+            ("no_customer", f"a customer (column {columns.customer_id!r})"),
+            ("no_date", f"a date (column {columns.date!r}; {EPOCH}, a computer's day zero, counts as none)"),
+            ("no_amount", "a usable amount"),
+        )
+        if profile[count]
+    ]
+    raise BadOrders(f"None of the {profile['lines']} lines of {told} can be used: {', '.join(reasons)}. Check the columns.")
+
+
+def _notes(
+    readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str, *, instants: bool
+) -> tuple[str, ...]:
+    notes = [f"{reading.rule}." for reading in readings.values() if reading.rule]
+    notes += [
+        f"Column {name!r}: {reading.unreadable} value(s) could not be read and count as missing."
+        for name, reading in readings.items()
+        if reading.unreadable
+    ]
+    if instants:
+        notes.append(f"Column {columns.date!r} holds instants; each counts on its day in {timezone} (timezone=).")
+    if readings["date"].zones > 1:
+        notes.append(
+            f"Column {columns.date!r} mixes {readings['date'].zones} time zones; each order counts on the day as written."
+        )
+    if amount == "auto" and columns.amount is None and columns.price is None:
+        notes.append("No amounts were named, so only timing is modelled and money columns are empty.")
+    return tuple(notes)
+
+
+def _line_told(row: Mapping[str, Any], *, money: bool) -> str:
+    told = f"row {row['line']}: customer {_shown(row['customer_id'])}, {_shown(row['day'])}"
+    return f"{told}, amount {_shown(row['amount'])}" if money else told
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "none" if value is None else str(value)

@@ -1,0 +1,102 @@
+"""Reading dates and numbers that came as text: one stated rule per column, or one clear error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from klantwaarde.data.duckdb import DuckDB, identifier, literal
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DATE_FORMATS = (
+    "%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d",
+)  # fmt: skip
+TIME = r"^\s*([0-9./-]+?)([ T]+[0-9:.]+\s*([AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?\s*$"
+POINT = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?([eE][+-]?[0-9]+)?$|^[+-]?\.[0-9]+$"
+COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$|^[+-]?,[0-9]+$"
+EXAMPLES = 3
+
+
+class Reading(NamedTuple):
+    """How a column is read: an SQL expression, the rule in words, and what could not be read."""
+
+    sql: str
+    rule: str | None = None
+    unreadable: int = 0
+    zones: int = 0
+
+
+def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, strict: bool) -> Reading:
+    """A text column as days. Day and month are never guessed: if both orders fit and differ, that is an error."""
+    part = f"regexp_extract({identifier(column)}, {literal(TIME)}, 1)"
+    formats = (fmt,) if fmt else DATE_FORMATS
+    fits = _date_fits(engine, source, column, part, formats)
+    filled, good = fits.pop("filled"), {form: fits[str(i)] for i, form in enumerate(formats)}
+    best = max(good, key=lambda form: good[form])
+    rivals = [form for form in formats if good[form] == good[best] and good[best] > 0]
+    _refuse_rivals(engine, source, column, part, rivals)
+    sql = f"cast(try_strptime({part}, {literal(best)}) as date)"
+    unreadable = filled - good[best]
+    if unreadable and strict:
+        _refuse_unreadable(engine, source, column, sql, f"no dates of the form {best}" if good[best] else "no dates we know")
+    return Reading(sql, f"column {column!r} is text, read as {best}", unreadable, fits["zones"])
+
+
+def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: Iterable[str]) -> dict[str, int]:
+    counts = ", ".join(f'count(try_strptime({part}, {literal(form)})) as "{i}"' for i, form in enumerate(formats))
+    zone = f"nullif(regexp_extract({identifier(column)}, {literal(TIME)}, 4), '')"
+    filled = f"count(*) filter (where trim({identifier(column)}) <> '') as filled"
+    return engine.one(f"select {counts}, {filled}, count(distinct {zone}) as zones from {source}")
+
+
+def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: list[str]) -> None:
+    for rival in rivals[1:]:
+        one, other = (f"try_strptime({part}, {literal(form)})" for form in (rivals[0], rival))
+        differ = engine.rows(f"select {identifier(column)} as text from {source} where {one} <> {other} limit 1")
+        if differ:
+            raise BadOrders(
+                f"The dates in column {column!r} can be read as {rivals[0]} and as {rival} (for instance "
+                f"{differ[0]['text']!r}). Say which with date_format={rivals[0]!r} or date_format={rival!r}."
+            )
+
+
+def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, *, strict: bool) -> Reading:
+    """A text column as money or quantity, with a decimal point or, as the Dutch write, a decimal comma."""
+    text = f"regexp_replace({identifier(column)}, '[€$£\\s]|EUR', '', 'g')"
+    fits = engine.one(
+        f"select count(*) filter (where {text} <> '') as filled, "
+        f"count(*) filter (where regexp_matches({text}, {literal(POINT)})) as point, "
+        f"count(*) filter (where regexp_matches({text}, {literal(COMMA)})) as comma, "
+        f"count(*) filter (where regexp_matches({text}, '[.,]')) as marked from {source}"
+    )
+    mark = decimal or _decimal_mark(column, fits)
+    plain = f"replace({text}, ',', '')" if mark == "." else f"replace(replace({text}, '.', ''), ',', '.')"
+    pattern = POINT if mark == "." else COMMA
+    sql = f"case when regexp_matches({text}, {literal(pattern)}) then {plain} end"
+    unreadable = fits["filled"] - fits["point" if mark == "." else "comma"]
+    if unreadable and strict:
+        _refuse_unreadable(engine, source, column, sql, f"no numbers with a decimal {'point' if mark == '.' else 'comma'}")
+    return Reading(sql, f"column {column!r} is text, read with a decimal {'point' if mark == '.' else 'comma'}", unreadable)
+
+
+def _decimal_mark(column: str, fits: dict[str, int]) -> str:
+    if fits["marked"] and fits["point"] == fits["comma"] == fits["filled"]:
+        raise BadOrders(
+            f"The numbers in column {column!r} can be read with a decimal point and with a decimal comma. "
+            "Say which with decimal='.' or decimal=','."
+        )
+    return "." if fits["point"] >= fits["comma"] else ","
+
+
+def _refuse_unreadable(engine: DuckDB, source: str, column: str, sql: str, reason: str) -> None:
+    read = f"select {identifier(column)} as text, ({sql}) is null as unread, row_number() over () as line from {source}"
+    unread = f"from ({read}) as numbered where unread and trim(text) <> ''"
+    count = engine.one(f"select count(*) as n {unread}")["n"]
+    rows = engine.rows(f"select line, text {unread} order by line limit {EXAMPLES}")
+    told = "; ".join(f"row {row['line']}: {row['text']!r}" for row in rows)
+    raise BadOrders(
+        f"Column {column!r} holds {count} value(s) that are {reason} ({told}). Mend them, or pass "
+        "unreadable='set_aside' to leave these lines out, counted."
+    )

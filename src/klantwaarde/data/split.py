@@ -1,0 +1,43 @@
+"""Parts of the orders: a sample of customers, and what came before and after a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from klantwaarde.data.customers import Customers, customers
+from klantwaarde.data.duckdb import statement
+from klantwaarde.data.orders import Orders, create_occasions
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def sample(base: Customers, most: int) -> Orders:
+    """The orders of at most so many customers with a purchase: the same ones every time and in every engine."""
+    orders, engine = base.orders, base.orders.engine
+    if base.totals["with_purchase"] <= most:
+        return orders
+    chosen, lines = engine.new_name("sample"), engine.new_name("lines")
+    engine.create(chosen, statement("sample", customers=base.table), {"most": most})
+    picked = f"select customer_id from {chosen}"
+    engine.create(lines, f"select * from {orders.lines} where customer_id in ({picked})")
+    return replace(orders, lines=lines, occasions=create_occasions(engine, lines))
+
+
+def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") -> tuple[Customers, pa.Table]:
+    """The base at the split, and per customer then known: history in days, and orders and money in (split, end]."""
+    first: dt.date = orders.profile["first_day"]
+    if not first < split < end:
+        raise BadOrders(f"split={split} must lie between the first order ({first}) and the end of observation ({end}).")
+    before = customers(orders, split, unit)
+    sql = statement("holdout", customers=before.table, occasions=orders.occasions)
+    return before, orders.engine.arrow(sql, {"as_of": split, "end": end})
+
+
+def three_quarters(base: Customers) -> dt.date:
+    """The day that ends the first three quarters of the observation period."""
+    first: dt.date = base.orders.profile["first_day"]
+    return first + dt.timedelta(days=(base.as_of - first).days * 3 // 4)

@@ -1,0 +1,19 @@
+-- One row per customer, at the end of observation. Purchases make the history; the money of all occasions counts.
+select
+  customer_id,
+  count(*) as occasions,
+  min(day) filter (where is_purchase) as first_order,
+  max(day) filter (where is_purchase) as last_order,
+  count(*) filter (where is_purchase) as orders,
+  count(*) filter (where is_purchase and day > $year_ago) as orders_last_year,
+  cast(
+    sum(amount) filter (where is_purchase) - arg_min(amount, day) filter (where is_purchase) as decimal(18, 4)
+  ) as repeat_amount,
+  cast(sum(amount) as decimal(18, 4)) as revenue,
+  cast(sum(amount) filter (where day > $year_ago) as decimal(18, 4)) as revenue_last_year,
+  cast(sum(amount) filter (where not is_purchase) as decimal(18, 4)) as returned,
+  cast(sum(margin) as decimal(18, 4)) as margin,
+  cast(sum(margin) filter (where day > $year_ago) as decimal(18, 4)) as margin_last_year
+from occasions
+where day <= $as_of
+group by customer_id

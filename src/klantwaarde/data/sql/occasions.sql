@@ -1,0 +1,10 @@
+-- All lines of a customer on one day are one occasion, with returns netted. An occasion that nets below zero is no
+-- purchase; one that nets to zero is. Without amounts every occasion is a purchase.
+select
+  customer_id,
+  day,
+  cast(sum(amount) as decimal(18, 4)) as amount,
+  cast(sum(margin) as decimal(18, 4)) as margin,
+  coalesce(sum(amount) >= 0, true) as is_purchase
+from lines
+group by customer_id, day

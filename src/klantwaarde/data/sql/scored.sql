@@ -1,0 +1,80 @@
+-- One row per customer of the input, scored, ranked and placed in the pyramid.
+-- cell_scores has one row per distinct history, spend_lines one per x: expected spend is linear in zbar for given x.
+with measured as (
+  select
+    customers.*,
+    case when orders > 0 then orders - 1 end as x,
+    date_diff('day', first_order, last_order) as t_x_days,
+    date_diff('day', first_order, $as_of) as t_days,
+    case when orders > 1 then cast(repeat_amount as double) / (orders - 1) end as zbar,
+    cast(case when $has_margin then margin else revenue * $margin_rate end as decimal(18, 4)) as value_realised,
+    cast(
+      case
+        when not $has_money then null
+        when $has_margin then coalesce(margin_last_year, 0)
+        else coalesce(revenue_last_year, 0) * $margin_rate
+      end as decimal(18, 4)
+    ) as value_last_year,
+    coalesce(revenue_last_year > 0, false) or (not $has_money and orders_last_year > 0) as is_active
+  from customers
+),
+scored as (
+  select
+    measured.*,
+    p_alive,
+    p_active,
+    expected_orders,
+    intercept + slope * coalesce(zbar, 0) as expected_spend,
+    dert,
+    (intercept + slope * coalesce(zbar, 0)) * dert * cast($expected_margin_rate as double) as rlv
+  from measured
+  left join cell_scores
+    on measured.x = cell_scores.x and measured.t_x_days = cell_scores.t_x_days and measured.t_days = cell_scores.t_days
+  left join spend_lines
+    on measured.orders > 0 and spend_lines.x = case when zbar > 0 then measured.x else 0 end
+),
+ranked as (
+  select
+    scored.*,
+    row_number() over (
+      order by
+        is_active desc,
+        case
+          when $rank_by = 'rlv' then coalesce(rlv, dert)
+          when $rank_by = 'realised' then coalesce(cast(value_realised as double), orders)
+          else coalesce(cast(value_last_year as double), orders_last_year)
+        end desc nulls last,
+        rlv desc nulls last,
+        value_realised desc nulls last,
+        customer_id
+    ) as rank
+  from scored
+)
+select
+  customer_id,
+  first_order,
+  last_order,
+  orders,
+  x,
+  t_x_days / $days_per_unit as t_x,
+  t_days / $days_per_unit as T,
+  zbar,
+  revenue,
+  value_realised,
+  value_last_year,
+  p_alive,
+  p_active,
+  expected_orders,
+  expected_spend,
+  dert,
+  rlv,
+  case
+    when not is_active then 'inactive'
+    when rank <= $top then 'top'
+    when rank <= $top + $large then 'large'
+    when rank <= $top + $large + $medium then 'medium'
+    else 'small'
+  end as tier,
+  rank,
+  case when orders = 0 then 'no purchase: every day nets below zero' end as reason
+from ranked

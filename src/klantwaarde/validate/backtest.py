@@ -1,0 +1,174 @@
+"""Does it predict? Fit before a date, compare after it, per model and against baselines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from klantwaarde import quantities
+from klantwaarde.data.cells import check_unit
+from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.data.split import holdout
+from klantwaarde.errors import BadParameters
+from klantwaarde.estimate.fit import Fit, fit, population_mean
+from klantwaarde.models import MODELS, GammaGamma
+from klantwaarde.validate import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from klantwaarde.data.orders import Orders
+    from klantwaarde.typing import Array
+
+SAME_RATE, NOTHING = "same rate as before", "nothing"
+BASELINES = (SAME_RATE, NOTHING)
+
+
+class Score(NamedTuple):
+    """One predictor's errors; see validate/metrics.py for the definitions."""
+
+    predictor: str
+    measure: str
+    predicted: float
+    actual: float
+    total_error: float | None
+    mae: float
+    wmae: float | None
+    rmse: float
+    pearson: float | None
+    spearman: float | None
+    gini: float | None
+    capture: float | None
+    capture_max: float | None
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What was predicted at the split and what happened after it."""
+
+    split: dt.date
+    end: dt.date
+    customers: int
+    scores: tuple[Score, ...]
+    fits: tuple[Fit, ...]
+    verdict: str
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per predictor and measure (orders, money)."""
+        return pd.DataFrame(self.scores)
+
+    def of(self, predictor: str, measure: str = "orders") -> Score:
+        """The score of one predictor."""
+        return next(score for score in self.scores if (score.predictor, score.measure) == (predictor, measure))
+
+
+class _History(NamedTuple):
+    x: Array
+    t_x: Array
+    T: Array
+    zbar: Array
+    revenue: Array
+
+
+def backtest(
+    orders: Orders,
+    split: str | dt.date,
+    *,
+    end: str | dt.date | None = None,
+    models: Sequence[str] = tuple(MODELS),
+    unit: str = "week",
+) -> Backtest:
+    """Models fitted on orders up to `split`, compared with the orders in (split, end].
+
+    end: default the last order date. models: names such as "pareto_nbd". Customers who first bought after the split
+    are not in it. Orders: purchases; money: the amounts of these purchases.
+    """
+    unknown = [name for name in models if name not in MODELS]
+    if unknown:
+        raise BadParameters(f"{', '.join(unknown)} is no timing model. Choose from {', '.join(MODELS)}.")
+    day = read_day(split, "split")
+    last = orders.default_as_of() if end is None else read_day(end, "end")
+    before, table = holdout(orders, day, last, unit)
+    history, actual, money = _arrays(table, unit)
+    horizon = (last - day).days / check_unit(unit)
+    fits = [fit(MODELS[name], before.cells()) for name in models]
+    predicted = {found.name: quantities.cet(found.model, horizon, *history[:3]) for found in fits}
+    predicted |= _baselines(history, horizon)
+    scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]
+    if orders.has_money:
+        scores += _money_scores(before, history, predicted, money)
+    verdict = _verdict(scores, len(actual))
+    return Backtest(day, last, len(actual), tuple(scores), tuple(fits), verdict)
+
+
+def _arrays(table: pa.Table, unit: str) -> tuple[_History, Array, Array]:
+    days = check_unit(unit)
+    column = {name: np.asarray(table.column(name).cast("float64"), dtype=float) for name in table.column_names}
+    history = _History(
+        column["x"], column["t_x_days"] / days, column["t_days"] / days, column["zbar"], np.nan_to_num(column["revenue"])
+    )
+    return history, column["actual_orders"], np.nan_to_num(column["actual_amount"])
+
+
+def _baselines(history: _History, horizon: float) -> dict[str, Array]:
+    seen = history.T > 0
+    rate = np.divide(history.x, history.T, out=np.zeros_like(history.x), where=seen)
+    return {SAME_RATE: rate * horizon, NOTHING: np.zeros_like(history.x)}
+
+
+def _money_scores(before: Customers, history: _History, predicted: dict[str, Array], money: Array) -> list[Score]:
+    spend = _expected_spend(before, history)
+    own = np.where(history.x > 0, history.zbar, 0.0)
+    return [
+        _score(name, "money", money, values * (own if name in BASELINES else spend)) for name, values in predicted.items()
+    ]
+
+
+def _expected_spend(before: Customers, history: _History) -> Array:
+    found = fit(GammaGamma, before.spend())
+    known = (history.x > 0) & (history.zbar > 0)
+    x, zbar = np.where(known, history.x, 1.0), np.where(known, history.zbar, 1.0)
+    return np.where(known, found.model.mean(x, zbar), population_mean(found))
+
+
+def _score(predictor: str, measure: str, y: Array, p: Array) -> Score:
+    return Score(
+        predictor,
+        measure,
+        float(p.sum()),
+        float(y.sum()),
+        metrics.total_error(y, p),
+        metrics.mae(y, p),
+        metrics.wmae(y, p),
+        metrics.rmse(y, p),
+        metrics.pearson(y, p),
+        metrics.spearman(y, p),
+        metrics.normalised_gini(y, p),
+        metrics.top_decile_capture(y, p),
+        metrics.top_decile_capture(y, y),
+    )
+
+
+def _verdict(scores: Sequence[Score], customers: int) -> str:
+    """One plain sentence: which predictor to trust, if any."""
+    orders = [score for score in scores if score.measure == "orders"]
+    models = [score for score in orders if score.predictor not in BASELINES]
+    if not models or orders[0].actual == 0:
+        return "Nothing was bought after the split, so there is nothing to compare with: choose an earlier split."
+    best = min(models, key=lambda score: score.mae)
+    rate = next(score for score in orders if score.predictor == SAME_RATE)
+    nothing = next(score for score in orders if score.predictor == NOTHING)
+    told = (
+        f"{best.predictor} does best: for {customers:,} customers it expected {best.predicted:,.0f} orders against "
+        f"{best.actual:,.0f} that came ({best.total_error:+.0%}), and is {best.mae:.2f} orders off per customer"
+    )
+    rival = min(rate, nothing, key=lambda score: score.mae)
+    if rival.mae < best.mae:
+        return f"{told}; but predicting '{rival.predictor}' is only {rival.mae:.2f} off, so do not rely on it per customer."
+    return f"{told}; predicting the same rate as before is {rate.mae:.2f} off ({rate.total_error:+.0%} in total)."

@@ -1,0 +1,72 @@
+"""How well predictions fit what happened; definitions beside each. y: actual, p: predicted, one value per customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import rankdata
+
+if TYPE_CHECKING:
+    from klantwaarde.typing import Array
+
+
+def total_error(y: Array, p: Array) -> float | None:
+    """Sum of predictions over sum of actuals, minus one; None where nothing happened."""
+    return float(p.sum() / y.sum() - 1) if y.sum() else None
+
+
+def mae(y: Array, p: Array) -> float:
+    """Mean of |p - y| per customer."""
+    return float(np.abs(p - y).mean())
+
+
+def wmae(y: Array, p: Array) -> float | None:
+    """Sum of |p - y| over sum of y; None where nothing happened."""
+    return float(np.abs(p - y).sum() / y.sum()) if y.sum() else None
+
+
+def rmse(y: Array, p: Array) -> float:
+    """Root of the mean of (p - y)^2."""
+    return float(np.sqrt(np.square(p - y).mean()))
+
+
+def pearson(y: Array, p: Array) -> float | None:
+    """Correlation of predictions and actuals; None where either does not vary."""
+    dy, dp = y - y.mean(), p - p.mean()
+    scale = np.sqrt(np.square(dy).sum() * np.square(dp).sum())
+    return float((dy * dp).sum() / scale) if scale > 0 else None
+
+
+def spearman(y: Array, p: Array) -> float | None:
+    """Correlation of ranks; None where either does not vary."""
+    return pearson(rankdata(y), rankdata(p))
+
+
+def normalised_gini(y: Array, p: Array) -> float | None:
+    """Gini of y ordered by p over Gini of y ordered by y; None where y does not vary."""
+    best = _gini(y, y)
+    return _gini(y, p) / best if best > 0 else None
+
+
+def top_decile_capture(y: Array, p: Array) -> float | None:
+    """Share of the sum of y held by the 10 % of customers with the highest p; its maximum is top_decile_capture(y, y)."""
+    count = -(-len(y) // 10)
+    return float(_ordered(y, p)[:count].sum() / y.sum()) if y.sum() else None
+
+
+def _ordered(y: Array, p: Array) -> Array:
+    """y by falling p; customers with equal p share their y equally, so that row order does not matter."""
+    order = np.argsort(-p, kind="stable")
+    _, group, sizes = np.unique(-p[order], return_inverse=True, return_counts=True)
+    means = np.bincount(group, weights=y[order]) / sizes
+    shared: Array = means[group]
+    return shared
+
+
+def _gini(y: Array, p: Array) -> float:
+    total = y.sum()
+    if total <= 0:
+        return 0.0
+    held = np.cumsum(_ordered(y, p)) / total
+    return float(2 * held.mean() - 1 - 1 / len(y))

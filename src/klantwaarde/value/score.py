@@ -1,0 +1,193 @@
+"""Scores: one row for every customer of the input."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde import quantities
+from klantwaarde.data.cells import check_unit
+from klantwaarde.data.customers import Customers
+from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.names import SCHEMA_VERSION
+from klantwaarde.errors import BadParameters, MissingExtra
+from klantwaarde.estimate.fit import Fit, population_mean
+from klantwaarde.value.discount import continuous_rate, horizon_days
+from klantwaarde.value.tiers import TierSizes, tier_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from klantwaarde.typing import Array
+
+RankBy = Literal["last_year", "rlv", "realised"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The assumptions under which customers are valued."""
+
+    annual_discount_rate: float
+    margin_rate: float
+    """Margin per unit of revenue that is expected; with margins in the orders, the rate of the whole base."""
+    horizon: str
+    horizon_days: float
+    rank_by: RankBy
+    as_of: dt.date
+    unit: str
+    delta: float
+    """Continuous discount rate per unit."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scored customers, lazy in the engine until asked for; docs/scored.md says what each column means."""
+
+    engine: DuckDB
+    sql: str
+    parameters: Mapping[str, Any]
+    terms: Terms
+    sizes: TierSizes
+
+    def to_arrow(self) -> pa.Table:
+        """An Arrow table, best customer first; money already spent as DECIMAL."""
+        return self.engine.arrow(self._sorted(), self.parameters)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame, best customer first; money as floats."""
+        return self.engine.pandas(self._sorted(), self.parameters)
+
+    def to_polars(self) -> Any:  # noqa: ANN401 - polars is optional
+        """A polars frame, best customer first. Raises MissingExtra where polars is not installed."""
+        try:
+            import polars as pl  # noqa: PLC0415 - optional
+        except ImportError as error:
+            raise MissingExtra("to_polars needs polars: pip install 'klantwaarde[polars]'.") from error
+        return pl.from_arrow(self.to_arrow())
+
+    def write(self, path: str | Path) -> Path:
+        """A Parquet file, best customer first, whole or not at all; its footer holds the terms."""
+        told = {
+            "klantwaarde_schema": str(SCHEMA_VERSION),
+            "as_of": str(self.terms.as_of),
+            "unit": self.terms.unit,
+            "horizon": self.terms.horizon,
+            "annual_discount_rate": str(self.terms.annual_discount_rate),
+            "margin_rate": str(self.terms.margin_rate),
+            "rank_by": self.terms.rank_by,
+        }
+        self.engine.write_parquet(self._sorted(), Path(path), self.parameters, told)
+        return Path(path)
+
+    def _sorted(self) -> str:
+        return f"{self.sql}\norder by rank"
+
+
+def score(
+    customers: Customers,
+    fit: Fit,
+    spend: Fit | None = None,
+    *,
+    annual_discount_rate: float = 0.10,
+    margin_rate: float | None = None,
+    horizon: str | dt.date = "12 months",
+    rank_by: RankBy = "last_year",
+) -> Scored:
+    """Every customer with history, chances, expected orders and spend, residual value, tier and rank.
+
+    fit: a timing model; spend: a spend model, None where the orders carry no amounts (money columns are then empty).
+    annual_discount_rate: effective, per year. margin_rate: margin per unit of revenue (default 1: value is revenue;
+    not to be given where the orders carry margins). horizon: of p_active and expected_orders, a duration or a day.
+    rank_by: margin of the last year, residual value (rlv), or all margin realised.
+    """
+    terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
+    engine, orders = customers.engine, customers.orders
+    if spend is not None and not orders.has_money:
+        raise BadParameters("A spend model was given, but the orders carry no amounts.")
+    cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
+    engine.register(cells, _cell_scores(customers, fit, terms))
+    engine.register(lines, _spend_lines(customers, spend))
+    active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
+    sizes = tier_sizes(active)
+    sql = statement("scored", customers=customers.table, cell_scores=cells, spend_lines=lines)
+    return Scored(engine, sql, _parameters(customers, terms, sizes), terms, sizes)
+
+
+def _terms(
+    customers: Customers, fit: Fit, annual: float, margin_rate: float | None, horizon: str | dt.date, rank_by: RankBy
+) -> Terms:
+    if rank_by not in get_args(RankBy):
+        raise BadParameters(f"rank_by={rank_by!r} is not one of {', '.join(get_args(RankBy))}.")
+    if fit.unit is None:
+        raise BadParameters(f"{fit.name} is a spend model. Give the timing model first, then the spend model.")
+    days = horizon_days(horizon, customers.as_of)
+    delta = continuous_rate(annual, check_unit(fit.unit))
+    rate = _margin_rate(customers, margin_rate)
+    return Terms(annual, rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta)
+
+
+def _margin_rate(customers: Customers, given: float | None) -> float:
+    if customers.orders.has_margin:
+        if given is not None:
+            raise BadParameters("The orders carry margins of their own; leave margin_rate out.")
+        revenue, margin = customers.totals["revenue"], customers.totals["margin"]
+        return float(margin / revenue) if revenue and margin is not None else 1.0
+    rate = 1.0 if given is None else given
+    if not 0 < rate <= 1:
+        raise BadParameters(f"margin_rate={rate!r} must lie above 0 and up to 1: 0.30 is thirty cents on the euro.")
+    return rate
+
+
+def _cell_scores(customers: Customers, fit: Fit, terms: Terms) -> pa.Table:
+    cells = customers.day_cells()
+    days = check_unit(terms.unit)
+    x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
+    history = (x, t_x / days, T / days)
+    horizon = terms.horizon_days / days
+    scores: dict[str, Array] = {
+        "p_alive": quantities.p_alive(fit.model, *history),
+        "p_active": quantities.p_active(fit.model, horizon, *history),
+        "expected_orders": quantities.cet(fit.model, horizon, *history),
+        "dert": quantities.dert(fit.model, terms.delta, *history),
+    }
+    return pa.table({name: cells.column(name) for name in ("x", "t_x_days", "t_days")} | scores)
+
+
+def _spend_lines(customers: Customers, spend: Fit | None) -> pa.Table:
+    """Expected spend as a line in zbar, one per x; x = 0 is the population's mean."""
+    if spend is None:
+        return pa.table({"x": pa.array([0], pa.int64()), "intercept": pa.nulls(1, pa.float64()), "slope": pa.nulls(1, pa.float64())})
+    most = int(customers.totals["orders_most"] or 1) - 1
+    x = np.arange(1, max(most, 0) + 1)
+    intercept = spend.model.mean(x, np.zeros_like(x, dtype=float))
+    slope = spend.model.mean(x, np.ones_like(x, dtype=float)) - intercept
+    return pa.table(
+        {
+            "x": np.concatenate([[0], x]),
+            "intercept": np.concatenate([[population_mean(spend)], intercept]),
+            "slope": np.concatenate([[0.0], slope]),
+        }
+    )
+
+
+def _parameters(customers: Customers, terms: Terms, sizes: TierSizes) -> dict[str, Any]:
+    return {
+        "as_of": customers.as_of,
+        "has_money": customers.orders.has_money,
+        "has_margin": customers.orders.has_margin,
+        "margin_rate": Decimal(str(terms.margin_rate)).quantize(Decimal("0.000001")),
+        "expected_margin_rate": terms.margin_rate,
+        "days_per_unit": check_unit(terms.unit),
+        "rank_by": terms.rank_by,
+        "top": sizes.top,
+        "large": sizes.large,
+        "medium": sizes.medium,
+    }
