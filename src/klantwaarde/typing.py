@@ -31,6 +31,10 @@ class AttritionModel(Protocol):
         """Expected purchases in (0, t] of someone alive at 0."""
         ...
 
+    def discounted(self, delta: Values) -> Array:
+        """Expected purchases of someone alive at 0, without end, one at t counting e^(-delta t); delta > 0."""
+        ...
+
     def born(self) -> tuple[Values, AttritionModel]:
         """A newcomer's chance to be alive just after the first purchase, and the population then."""
         ...

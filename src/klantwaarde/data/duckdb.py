@@ -105,6 +105,10 @@ class DuckDB:
         with whole_file(path) as unfinished:
             self.run(f"copy ({sql}) to {literal(str(unfinished))} ({options})", parameters)
 
+    def open_parquet(self, name: str, path: Path) -> None:
+        """Make a Parquet file known by a name."""
+        self.connection.read_parquet(str(path)).create_view(name)
+
     def columns(self, table: str) -> dict[str, str]:
         """Names and types of a table's columns."""
         described = self._execute(f"describe select * from {table}", None).fetchall()

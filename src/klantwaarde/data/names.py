@@ -30,3 +30,6 @@ SCORED = (
 """(column, unit, meaning) of the scored customers, in order."""
 
 TIERS = ("top", "large", "medium", "small", "inactive")
+
+MOST_PERIODS = 120
+"""Points of a time series that a reader can take in."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
-from klantwaarde.numerics import log_rising
+from klantwaarde.numerics import beta_nodes, gamma_nodes, in_blocks, log_rising, poisson_points, two_or_more
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -27,16 +27,84 @@ class BGNBD(NamedTuple):
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone), eq. 6: gone is -inf at x = 0, for nobody leaves before a repeat purchase."""
         r, alpha, a, b = self
-        buying = log_rising(r, x) + r * np.log(alpha) - betaln(a, b)
-        alive = buying + betaln(a, np.add(b, x)) - np.add(r, x) * np.log(np.add(alpha, T))
-        last = np.maximum(x, 1)
-        gone = buying + betaln(np.add(a, 1), np.add(b, last) - 1) - np.add(r, x) * np.log(np.add(alpha, t_x))
-        return np.asarray(alive + np.zeros_like(gone)), np.where(np.greater(x, 0), gone, -np.inf)
+        buying = log_rising(r, x) + betaln(a, np.add(b, x)) - betaln(a, b)
+        alive = buying - r * np.log1p(np.divide(T, alpha)) - x * np.log(np.add(alpha, T))
+        ended = np.log(np.divide(a, np.add(b, np.maximum(x, 1)) - 1))  # B(a + 1, b + x - 1) / B(a, b + x)
+        gone = buying + ended - r * np.log1p(np.divide(t_x, alpha)) - x * np.log(np.add(alpha, t_x))
+        return np.asarray(alive + np.zeros_like(gone)), np.where(
+            np.greater(x, 0), gone + np.zeros_like(alive), -np.inf
+        )
 
     def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all models
         """BG/NBD(r + x, alpha + T, a, b + x)."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x))
 
+    def purchases(self, t: Values) -> Array:
+        """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); the paper's eq. 9 is its 2F1, which overflows."""
+        return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)
+
+    def discounted(self, delta: Values) -> Array:
+        """E[lambda / (delta + lambda p)]: purchases follow the intensity lambda e^(-lambda p t) while coins fall."""
+        return in_blocks(_discounted, 32, self.r, np.multiply(delta, self.alpha), self.a, self.b)
+
     def born(self) -> tuple[Values, BGNBD]:
         """Everyone is alive until the first repeat purchase."""
         return 1.0, self
+
+    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
+        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,). No coin stands before the first."""
+        rate = rng.gamma(self.r, size=T.shape) / self.alpha
+        return first_points(rng, rate, T, coins_survived(rng, self.a, self.b, len(T)) + 1)
+
+
+# Both means below are over p ~ Beta(a, b) of a falling function h that levels off as p -> 0, where the density may
+# have an endless tail (a < 1), as it may at p -> 1 (b < 1). From d[p^a (1-p)^b (h - h(1))] integrating to 0:
+#
+#   E[h] = h(1) + b / ((a+b)(a+b+1)) E'[(a+b) (h - h(1)) / (1-p) - h'],     E' over p ~ Beta(a+1, b+1)
+#
+# Every term is positive, so nothing cancels, and both tails are short, whatever a and b are.
+
+
+def _by_parts(a: Values, b: Values) -> Array:
+    total = np.add(a, b)
+    return np.asarray(b / (total * (total + 1)))
+
+
+def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
+    """E[h(p)], h(p) = (1 - (1 + p tau)^-r) / p."""
+    weight, p, q = beta_nodes(np.add(a, 1), np.add(b, 1), 2 * np.log1p(np.multiply(r, tau)))
+    r_, tau_, total = np.asarray(r)[..., None], np.asarray(tau)[..., None], np.add(a, b)[..., None]
+    at_one = -np.expm1(-r * np.log1p(tau))
+    drop = -np.expm1(-r_ * np.log1p(p * tau_)) / p - at_one[..., None]
+    slope = two_or_more(r_, p * tau_) / p**2
+    return np.asarray(at_one + _by_parts(a, b) * np.sum(weight * (total * drop / q + slope), axis=-1))
+
+
+def _discounted(r: Values, theta: Values, a: Values, b: Values) -> Array:
+    """E[y / (theta + y p)] over y ~ Gamma(r, 1), p ~ Beta(a, b): r E[h(p)] over y ~ Gamma(r + 1, 1), h(p) = 1 / (theta + y p)."""
+    slack = np.log1p(np.add(r, 1) / theta)
+    share, y = gamma_nodes(np.add(r, 1), slack)
+    weight, p, _ = beta_nodes(np.add(a, 1), np.add(b, 1), 2 * slack)
+    h = y[..., None] * p[..., None, :]
+    h += np.asarray(theta)[..., None, None]
+    np.divide(1, h, out=h)  # in place: memory traffic is what this costs
+    mean = (h @ weight[..., None])[..., 0]
+    square = (np.square(h, out=h) @ weight[..., None])[..., 0]
+    at_one = 1 / (np.asarray(theta)[..., None] + y)
+    inner = at_one + _by_parts(a, b)[..., None] * y * (np.add(a, b)[..., None] * at_one * mean + square)
+    return np.asarray(r * np.sum(share * inner, axis=-1))
+
+
+def coins_survived(rng: np.random.Generator, a: Values, b: Values, customers: int) -> Array:
+    """How often each customer's coin, p ~ Beta(a, b), falls well before it ends it; inf where p is 0 to a double."""
+    p = rng.beta(a, b, size=customers)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.floor(rng.exponential(size=customers) / -np.log1p(-p)))
+
+
+def first_points(rng: np.random.Generator, rate: Array, T: Array, most: Array) -> tuple[Array, Array]:
+    """The first `most` points of each customer's Poisson process on (0, T]."""
+    customer, time = poisson_points(rng, rate, T)
+    rank = np.arange(len(customer)) - np.searchsorted(customer, customer)
+    kept = rank < most[customer]
+    return customer[kept], time[kept]

@@ -26,7 +26,13 @@ class GammaGamma(NamedTuple):
         p, q, gamma = self
         px = np.multiply(p, x)
         log_total = np.log(gamma + np.multiply(x, zbar))
-        return np.asarray(q * np.log(gamma) + (px - 1) * np.log(zbar) + px * np.log(x) - betaln(px, q) - (px + q) * log_total)
+        return np.asarray(
+            q * np.log(gamma)
+            + (px - 1) * np.log(zbar)
+            + px * np.log(x)
+            - betaln(px, q)
+            - (px + q) * log_total
+        )
 
     def mean(self, x: Values, zbar: Values) -> Array:
         """Expected money per purchase (note 025, eq. 5); the population's mean p gamma / (q - 1) at x = 0.
@@ -36,4 +42,12 @@ class GammaGamma(NamedTuple):
         p, q, gamma = self
         below = np.multiply(p, x) + q - 1
         with np.errstate(divide="ignore"):
-            return np.where(below > 0, p * (gamma + np.multiply(x, zbar)) / np.where(below > 0, below, 1.0), np.inf)
+            return np.where(
+                below > 0, p * (gamma + np.multiply(x, zbar)) / np.where(below > 0, below, 1.0), np.inf
+            )
+
+    def draw(self, rng: np.random.Generator, customer: Array) -> Array:
+        """One amount per purchase; customer says whose purchase it is, in any order."""
+        _, whose = np.unique(customer, return_inverse=True)
+        nu = rng.gamma(self.q, size=whose.max(initial=-1) + 1) / self.gamma
+        return np.asarray(rng.gamma(self.p, size=whose.shape) / nu[whose])

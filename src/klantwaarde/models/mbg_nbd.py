@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
-from klantwaarde.models.bg_nbd import BGNBD
+from klantwaarde.models.bg_nbd import BGNBD, coins_survived, first_points
 from klantwaarde.numerics import log_rising
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ class MBGNBD(NamedTuple):
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone): gone means that the coin of the last purchase ended it."""
         r, alpha, a, b = self
-        buying = log_rising(r, x) + r * np.log(alpha) - betaln(a, b)
-        alive = buying + betaln(a, np.add(b, x) + 1) - np.add(r, x) * np.log(np.add(alpha, T))
-        gone = buying + betaln(np.add(a, 1), np.add(b, x)) - np.add(r, x) * np.log(np.add(alpha, t_x))
+        buying = log_rising(r, x) + betaln(a, np.add(b, x) + 1) - betaln(a, b)
+        alive = buying - r * np.log1p(np.divide(T, alpha)) - x * np.log(np.add(alpha, T))
+        gone = (
+            buying
+            - r * np.log1p(np.divide(t_x, alpha))
+            - x * np.log(np.add(alpha, t_x))
+            + np.log(np.divide(a, np.add(b, x)))
+        )
         return np.asarray(alive + np.zeros_like(gone)), np.asarray(gone + np.zeros_like(alive))
 
     def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all models
@@ -41,6 +46,15 @@ class MBGNBD(NamedTuple):
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].purchases(t)
 
+    def discounted(self, delta: Values) -> Array:
+        """Of someone alive after the coin of the first purchase."""
+        return self.born()[1].discounted(delta)
+
     def born(self) -> tuple[Values, BGNBD]:
         """Alive with chance b / (a + b), then BG/NBD(r, alpha, a, b + 1)."""
         return np.divide(self.b, np.add(self.a, self.b)), BGNBD(self.r, self.alpha, self.a, np.add(self.b, 1))
+
+    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
+        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,). A coin stands before each of them."""
+        rate = rng.gamma(self.r, size=T.shape) / self.alpha
+        return first_points(rng, rate, T, coins_survived(rng, self.a, self.b, len(T)))

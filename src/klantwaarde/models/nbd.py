@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from klantwaarde.numerics import log_rising
+from klantwaarde.numerics import log_rising, poisson_points
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -23,7 +23,11 @@ class NBD(NamedTuple):
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone); gone is -inf: nobody leaves."""
-        alive = log_rising(self.r, x) - self.r * np.log1p(np.divide(T, self.alpha)) - x * np.log(np.add(self.alpha, T))
+        alive = (
+            log_rising(self.r, x)
+            - self.r * np.log1p(np.divide(T, self.alpha))
+            - x * np.log(np.add(self.alpha, T))
+        )
         alive = np.asarray(alive + np.zeros_like(t_x))
         return alive, np.full_like(alive, -np.inf)
 
@@ -35,6 +39,14 @@ class NBD(NamedTuple):
         """r t / alpha."""
         return np.asarray(np.multiply(self.r, t) / self.alpha)
 
+    def discounted(self, delta: Values) -> Array:
+        """r / alpha / delta: expected purchases, those at t worth e^(-delta t), without end."""
+        return np.asarray(np.divide(self.r, self.alpha) / delta)
+
     def born(self) -> tuple[Values, NBD]:
         """Everyone is alive."""
         return 1.0, self
+
+    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
+        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,)."""
+        return poisson_points(rng, rng.gamma(self.r, size=T.shape) / self.alpha, T)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.special import exprel
 
-from klantwaarde.numerics import log_product_integral, log_rising
+from klantwaarde.numerics import gamma_nodes, in_blocks, log_product_integral, log_rising, poisson_points
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -26,16 +27,47 @@ class ParetoNBD(NamedTuple):
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone); gone is an integral over the time of death between t_x and T, without cancellation."""
         r, alpha, s, beta = self
-        buying = log_rising(r, x) + r * np.log(alpha)
-        alive = buying - np.add(r, x) * np.log(np.add(alpha, T)) - s * np.log1p(np.divide(T, beta))
-        death = np.log(s) + s * np.log(beta)
-        gone = buying + death + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
+        buying = log_rising(r, x) - r * np.log1p(np.divide(T, alpha)) - x * np.log(np.add(alpha, T))
+        alive = buying - s * np.log1p(np.divide(T, beta))
+        gone = log_rising(r, x) + r * np.log(alpha) + np.log(s) + s * np.log(beta)
+        gone = gone + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
     def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:  # noqa: ARG002 - one signature for all models
         """Pareto/NBD(r + x, alpha + T, s, beta + T)."""
         return ParetoNBD(np.add(self.r, x), np.add(self.alpha, T), self.s, np.add(self.beta, T))
 
+    def purchases(self, t: Values) -> Array:
+        """r / alpha * beta / (s - 1) * (1 - (beta / (beta + t))^(s - 1)), also at s = 1 and s -> 0."""
+        log_grown = np.log1p(np.divide(t, self.beta))
+        lifetime = self.beta * log_grown * exprel((1 - np.asarray(self.s)) * log_grown)
+        return np.asarray(np.divide(self.r, self.alpha) * lifetime)
+
+    def discounted(self, delta: Values) -> Array:
+        """r / alpha * E[1 / (mu + delta)] over mu ~ Gamma(s, beta): rate times effective discounted lifetime."""
+        lifetime = in_blocks(_discounted_lifetime, 256, self.s, np.multiply(delta, self.beta))
+        return np.asarray(np.divide(self.r, self.alpha) * self.beta * lifetime)
+
     def born(self) -> tuple[Values, ParetoNBD]:
         """Everyone is alive at the first purchase."""
         return 1.0, self
+
+    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
+        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,)."""
+        rate, death = (
+            rng.gamma(self.r, size=T.shape) / self.alpha,
+            rng.gamma(self.s, size=T.shape) / self.beta,
+        )
+        with np.errstate(divide="ignore", over="ignore"):  # a death rate may be 0 to a double: never
+            lifetime = rng.exponential(size=T.shape) / death
+        return poisson_points(rng, rate, np.minimum(lifetime, T))
+
+
+def _discounted_lifetime(s: Values, theta: Values) -> Array:
+    """E[1 / (y + theta)] over y ~ Gamma(s, 1): theta^(s-1) Psi(s, s; theta), Psi being Tricomi's function.
+
+    By parts E[h] = E'[h - h'] with E' over Gamma(s + 1, 1): positive terms, and no long tail at y -> 0 where s < 1.
+    """
+    weight, y = gamma_nodes(np.add(s, 1), 2 * np.log1p(np.add(s, 1) / theta))
+    h = 1 / (y + np.asarray(theta)[..., None])
+    return np.asarray(np.sum(weight * (h + h**2), axis=-1))

@@ -14,7 +14,8 @@ from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers, read_day
 from klantwaarde.data.split import holdout
 from klantwaarde.errors import BadParameters
-from klantwaarde.estimate.fit import Fit, fit, population_mean
+from klantwaarde.estimate.fit import fit, population_mean
+from klantwaarde.estimate.result import Fit
 from klantwaarde.models import MODELS, GammaGamma
 from klantwaarde.validate import metrics
 
@@ -56,7 +57,7 @@ class Backtest:
     end: dt.date
     customers: int
     scores: tuple[Score, ...]
-    fits: tuple[Fit, ...]
+    fits: tuple[Fit[Any], ...]
     verdict: str
 
     def to_pandas(self) -> pd.DataFrame:

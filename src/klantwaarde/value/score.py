@@ -17,7 +17,8 @@ from klantwaarde.data.customers import Customers
 from klantwaarde.data.duckdb import DuckDB, statement
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.errors import BadParameters, MissingExtra
-from klantwaarde.estimate.fit import Fit, population_mean
+from klantwaarde.estimate.fit import population_mean
+from klantwaarde.estimate.result import Fit
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import TierSizes, tier_sizes
 
@@ -93,8 +94,8 @@ class Scored:
 
 def score(
     customers: Customers,
-    fit: Fit,
-    spend: Fit | None = None,
+    fit: Fit[Any],
+    spend: Fit[Any] | None = None,
     *,
     annual_discount_rate: float = 0.10,
     margin_rate: float | None = None,
@@ -122,7 +123,7 @@ def score(
 
 
 def _terms(
-    customers: Customers, fit: Fit, annual: float, margin_rate: float | None, horizon: str | dt.date, rank_by: RankBy
+    customers: Customers, fit: Fit[Any], annual: float, margin_rate: float | None, horizon: str | dt.date, rank_by: RankBy
 ) -> Terms:
     if rank_by not in get_args(RankBy):
         raise BadParameters(f"rank_by={rank_by!r} is not one of {', '.join(get_args(RankBy))}.")
@@ -146,7 +147,7 @@ def _margin_rate(customers: Customers, given: float | None) -> float:
     return rate
 
 
-def _cell_scores(customers: Customers, fit: Fit, terms: Terms) -> pa.Table:
+def _cell_scores(customers: Customers, fit: Fit[Any], terms: Terms) -> pa.Table:
     cells = customers.day_cells()
     days = check_unit(terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
@@ -161,7 +162,7 @@ def _cell_scores(customers: Customers, fit: Fit, terms: Terms) -> pa.Table:
     return pa.table({name: cells.column(name) for name in ("x", "t_x_days", "t_days")} | scores)
 
 
-def _spend_lines(customers: Customers, spend: Fit | None) -> pa.Table:
+def _spend_lines(customers: Customers, spend: Fit[Any] | None) -> pa.Table:
     """Expected spend as a line in zbar, one per x; x = 0 is the population's mean."""
     if spend is None:
         return pa.table({"x": pa.array([0], pa.int64()), "intercept": pa.nulls(1, pa.float64()), "slope": pa.nulls(1, pa.float64())})

@@ -6,14 +6,14 @@ with later as (
   group by customer_id
 )
 select
-  customers.orders - 1 as x,
+  c.orders - 1 as x,
   date_diff('day', first_order, last_order) as t_x_days,
   date_diff('day', first_order, $as_of) as t_days,
-  case when customers.orders > 1 then cast(repeat_amount as double) / (customers.orders - 1) else 0 end as zbar,
+  case when c.orders > 1 then cast(repeat_amount as double) / (c.orders - 1) else 0 end as zbar,
   cast(revenue as double) as revenue,
   coalesce(later.orders, 0) as actual_orders,
   cast(coalesce(later.amount, 0) as double) as actual_amount
-from customers
-left join later on customers.customer_id = later.customer_id
-where customers.orders > 0
+from customers as c
+left join later on c.customer_id = later.customer_id
+where c.orders > 0
 order by x, t_x_days, t_days, zbar, actual_orders, actual_amount

@@ -1,7 +1,7 @@
 -- Repeat purchases per day.
-select occasions.day as day, count(*) as n
-from occasions
-join customers on occasions.customer_id = customers.customer_id
-where is_purchase and occasions.day <= $as_of and occasions.day > customers.first_order
-group by occasions.day
+select o.day as day, count(*) as n
+from occasions as o
+join customers as c on o.customer_id = c.customer_id
+where is_purchase and o.day <= $as_of and o.day > c.first_order
+group by o.day
 order by day

@@ -2,7 +2,7 @@
 -- cell_scores has one row per distinct history, spend_lines one per x: expected spend is linear in zbar for given x.
 with measured as (
   select
-    customers.*,
+    c.*,
     case when orders > 0 then orders - 1 end as x,
     date_diff('day', first_order, last_order) as t_x_days,
     date_diff('day', first_order, $as_of) as t_days,
@@ -16,7 +16,7 @@ with measured as (
       end as decimal(18, 4)
     ) as value_last_year,
     coalesce(revenue_last_year > 0, false) or (not $has_money and orders_last_year > 0) as is_active
-  from customers
+  from customers as c
 ),
 scored as (
   select
@@ -28,10 +28,10 @@ scored as (
     dert,
     (intercept + slope * coalesce(zbar, 0)) * dert * cast($expected_margin_rate as double) as rlv
   from measured
-  left join cell_scores
-    on measured.x = cell_scores.x and measured.t_x_days = cell_scores.t_x_days and measured.t_days = cell_scores.t_days
-  left join spend_lines
-    on measured.orders > 0 and spend_lines.x = case when zbar > 0 then measured.x else 0 end
+  left join cell_scores as s
+    on measured.x = s.x and measured.t_x_days = s.t_x_days and measured.t_days = s.t_days
+  left join spend_lines as l
+    on measured.orders > 0 and l.x = case when zbar > 0 then measured.x else 0 end
 ),
 ranked as (
   select

@@ -1,0 +1,282 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from klantwaarde.data.customers import customers
+from klantwaarde.data.datasets import cdnow
+from klantwaarde.data.doctor import Sheet, sheet
+from klantwaarde.errors import BadParameters, KlantwaardeError
+from klantwaarde.estimate.load import load_settings
+from klantwaarde.models import MODELS
+from klantwaarde.pipeline import SOURCE, Run, Settings, read_orders, read_settings, report_again, run
+from klantwaarde.report.facts import plain
+from klantwaarde.validate.backtest import Backtest, backtest
+
+DONE, BAD_INPUT, WRONG_USAGE = 0, 1, 2
+
+HELP = {
+    "orders": "Parquet or CSV file or pattern, or a DuckDB file (with --table).",
+    "customer_id": "Column of the customer.  [default: customer_id]",
+    "date": "Column of the date.  [default: date]",
+    "amount": "Column of the amount.  [default: amount, if there is one]",
+    "quantity": "Column of the quantity, with --price in place of --amount.",
+    "price": "Column of the price, with --quantity.",
+    "margin": "Column of the margin earned on the line.",
+    "order_id": "Column of the order number; checked only.",
+    "duplicates": "Lines equal in every column: keep or drop.  [default: keep]",
+    "unreadable": "Text that is no date or number: error or set_aside.  [default: error]",
+    "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",
+    "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
+    "timezone": "Where days begin, for instants.  [default: UTC]",
+    "encoding": "Of text files.  [default: utf-8]",
+    "table": "Table in a DuckDB file.",
+    "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last order date]",
+    "unit": "Unit of time: day, week, month or year.  [default: week]",
+    "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
+    "annual_discount_rate": "Effective, per year: 0.10 is ten per cent.  [default: 0.10]",
+    "margin_rate": "Margin per unit of revenue: 0.30 is thirty cents on the euro.  [default: 1]",
+    "horizon": "Of expected orders: '12 months', '90 days' or a day.  [default: 12 months]",
+    "rank_by": "What ranks the pyramid: last_year, rlv or realised.  [default: last_year]",
+    "currency": "Such as EUR, for the report.",
+    "language": "Of the report: en or nl.  [default: en]",
+    "title": "Of the report.",
+    "memory_limit": "For the engine, such as 4GB.",
+    "out": "Folder for the results, replaced as a whole.  [default: results]",
+}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="What each customer is worth, and where each customer stands. Exit codes: 0 done, 1 bad input, 2 wrong usage.",
+)
+words = Console(stderr=True, highlight=False)
+paper = Console(highlight=False)
+
+VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
+LOOK = ("currency", "language", "title")
+
+Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]  # noqa: UP045
+Config = Annotated[Optional[Path], typer.Option(help="Settings in a TOML file; flags prevail.", show_default=False)]  # noqa: UP045
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options for these settings, in place of **given: each is written once, in Settings and HELP."""
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        made = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names]
+        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
+        return command
+
+    return wrap
+
+
+def _option(name: str) -> Any:  # noqa: ANN401
+    kind = next(str(item.type) for item in fields(Settings) if item.name == name)
+    of = float if kind.startswith("float") else str
+    return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]  # noqa: UP045
+
+
+@app.command("demo")
+@takes("out", "language")
+def demo(**given: Any) -> None:
+    """Score the CDNOW customers that ship with the package: 23,570 people who bought compact discs in 1997 and 1998."""
+    base = {"orders": str(cdnow()), "currency": "USD", "title": "CDNOW", "out": "results/demo", "margin_rate": 0.30}
+    _finish(run(read_settings(None, given, base), _say))
+
+
+@app.command("check")
+@takes(*SOURCE[1:], "as_of")
+def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
+    """Print the data doctor's sheet: are the orders correct, timely and complete, and can models stand on them?"""
+    settings = read_settings(config, given | {"orders": source})
+    found = sheet(customers(read_orders(settings), settings.as_of))
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print_sheet(found)
+
+
+@app.command("run")
+@takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", "out")
+def run_command(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
+    """Score every customer: choose and fit the models, rank the pyramid, write the report."""
+    _finish(run(read_settings(config, given | {"orders": source}), _say), as_json=as_json)
+
+
+@app.command("score")
+@takes(*SOURCE[1:], *VALUE[:2], *VALUE[3:], *LOOK, "memory_limit", "out")
+def score_command(
+    fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
+    source: Source = None,
+    *,
+    config: Config = None,
+    as_json: AsJson = False,
+    **given: Any,
+) -> None:
+    """Score new orders with the models of an earlier run, without fitting; its settings are the defaults."""
+    kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", "out"}}
+    settings = read_settings(config, given | {"orders": source}, kept)
+    _finish(run(settings, _say, fitted=fit), as_json=as_json)
+
+
+@app.command("backtest")
+@takes(*SOURCE[1:], "unit", "memory_limit")
+def backtest_command(
+    split: Annotated[str, typer.Option(help="Day: fit up to it, compare after it.", show_default=False)],
+    source: Source = None,
+    *,
+    end: Annotated[Optional[str], typer.Option(help="Last day compared.  [default: the last order date]")] = None,  # noqa: UP045
+    models: Annotated[str, typer.Option(help="Names, with commas.")] = ",".join(MODELS),
+    config: Config = None,
+    as_json: AsJson = False,
+    **given: Any,
+) -> None:
+    """Fit before a date, compare after it, per model and against baselines."""
+    settings = read_settings(config, given | {"orders": source})
+    names = [name.strip() for name in models.split(",")]
+    tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
+    if as_json:
+        _print_json({"split": tried.split, "end": tried.end, "customers": tried.customers, "verdict": tried.verdict,
+                     "scores": [score._asdict() for score in tried.scores]})  # fmt: skip
+    else:
+        _print_backtest(tried)
+
+
+@app.command("report")
+@takes(*LOOK)
+def report_command(
+    results: Annotated[Path, typer.Argument(help="Folder of an earlier run.")],
+    *,
+    out: Annotated[Optional[Path], typer.Option(help="File.  [default: report.html in the folder]")] = None,  # noqa: UP045
+    **given: Any,
+) -> None:
+    """Write the report of an earlier run again, in another language or with another title."""
+    if given["language"] not in {None, "en", "nl"}:
+        raise BadParameters(f"language={given['language']!r} is not understood. Choose from en, nl.")
+    words.print(f"Written: {report_again(results, out or results / 'report.html', given)}")
+
+
+def main() -> None:
+    """Run the command line; a fault that the user can mend is told in one message."""
+    try:
+        app()
+    except BadParameters as error:
+        _fail(error, WRONG_USAGE)
+    except KlantwaardeError as error:
+        _fail(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        words.print("Stopped; nothing was written.")
+        sys.exit(130)
+
+
+def _fail(error: KlantwaardeError, code: int) -> None:
+    words.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
+    words.print(f"· {text}", style="dim", markup=False)
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def _finish(made: Run, *, as_json: bool = False) -> None:
+    if as_json:
+        _print_json(made.record | {"base": made.facts["base"], "pyramid": made.facts["pyramid"]})
+        return
+    told = made.facts
+    paper.print(_pyramid(told))
+    for check in (c for section in told["doctor"]["sections"].values() for c in section if c["level"] == "warning"):
+        words.print(f"! {check['text']}", style="yellow", markup=False)
+    choice = made.record["choice"]
+    words.print(f"Scored with {told['model']['name']} ({told['model']['status']}). {choice or ''}", markup=False)
+    if told["model"]["status"] != "converged":
+        words.print(f"! {told['model']['reason']}", style="yellow", markup=False)
+    seconds = sum(made.record["seconds"].values())
+    words.print(f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:", markup=False)
+    words.print("  report.html (read this), customers.parquet, pyramid.parquet, model.json, run.json")
+
+
+def _pyramid(told: dict[str, Any]) -> Table:
+    table = Table(title=f"{told['title']}: the value pyramid as of {told['as_of']}", title_justify="left")
+    headings = ("tier", "customers", "last-year value", "share", "residual value", "mean P(alive)")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "tier" else "right")
+    for band in told["pyramid"]:
+        table.add_row(
+            band["tier"],
+            f"{band['customers']:,}",
+            _number(band["value_last_year"], ",.0f"),
+            _number(band["value_last_year_share"], ".0%"),
+            _number(band["rlv"], ",.0f"),
+            _number(band["p_alive_mean"], ".2f"),
+        )
+    return table
+
+
+def _number(value: float | None, how: str) -> str:
+    return "–" if value is None else format(value, how)
+
+
+def _print_sheet(found: Sheet) -> None:
+    paper.print(found.verdict, markup=False, soft_wrap=True)
+    for section, checks in found.as_dict()["sections"].items():
+        paper.print(f"\n{TITLES[section]}", style="bold")
+        for check in checks:
+            mark, style = ("!", "yellow") if check["level"] == "warning" else ("✓", "")
+            paper.print(f" {mark} {check['text']}", style=style, markup=False, soft_wrap=True)
+            for example in check["examples"] if check["level"] == "warning" else ():
+                paper.print(f"     {example}", style="dim", markup=False, soft_wrap=True)
+            if check["remedy"]:
+                paper.print(f"     → {check['remedy']}", markup=False, soft_wrap=True)
+        if not checks:
+            paper.print(" ✓ nothing stands out")
+
+
+TITLES = {
+    "correct": "Correct",
+    "timely": "Timely",
+    "complete": "Complete",
+    "ground": "Enough for the models",
+}
+
+
+def _print_backtest(tried: Backtest) -> None:
+    paper.print(tried.verdict, markup=False, soft_wrap=True)
+    for measure in ("orders", "money"):
+        scores = [score for score in tried.scores if score.measure == measure]
+        if not scores:
+            continue
+        table = Table(title=f"{measure} of {tried.customers:,} customers, {tried.split} to {tried.end}", title_justify="left")
+        for heading in ("predictor", "predicted", "actual", "total error", "MAE", "wMAE", "RMSE", "Spearman", "Gini", "top 10 % (max)"):
+            table.add_column(heading, justify="left" if heading == "predictor" else "right")
+        for score in scores:
+            table.add_row(
+                score.predictor, f"{score.predicted:,.0f}", f"{score.actual:,.0f}", _number(score.total_error, "+.1%"),
+                f"{score.mae:.3f}", _number(score.wmae, ".3f"), f"{score.rmse:.3f}", _number(score.spearman, ".3f"),
+                _number(score.gini, ".3f"), f"{_number(score.capture, '.3f')} ({_number(score.capture_max, '.3f')})",
+            )  # fmt: skip
+        paper.print(table)
+
+
+if __name__ == "__main__":
+    main()

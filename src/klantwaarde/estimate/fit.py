@@ -1,0 +1,106 @@
+"""Maximum likelihood fits of any model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from klantwaarde.data.cells import Cells, SpendCells
+from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.estimate.diagnosis import diagnosis
+from klantwaarde.estimate.notes import notes
+from klantwaarde.estimate.result import Fit
+from klantwaarde.estimate.search import search
+from klantwaarde.estimate.starts import SCALES, scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from klantwaarde.models.gamma_gamma import GammaGamma
+    from klantwaarde.typing import Array
+
+M = TypeVar("M", bound=NamedTuple)
+
+
+def fit(
+    Model: type[M],
+    data: Cells | SpendCells,
+    *,
+    start: M | Sequence[float] | Mapping[str, float] | None = None,
+) -> Fit[M]:
+    """Maximum likelihood fit of a timing model to Cells, or of a spend model to SpendCells.
+
+    start: parameters in the data's unit, tried before the starts that are drawn from the data. Raises
+    BadParameters for a model that does not go with the data, BadOrders for data that hold no information at
+    all.
+    """
+    _check(Model, data)
+    near, unit, shift = scaled(data)
+    units = np.array([unit if name in SCALES else 1.0 for name in Model._fields])
+    objective, found = search(Model, near, None if start is None else _start(Model, start, units))
+    told = diagnosis(Model._fields, objective, found)
+    theta = np.exp(found.z) * units
+    covariance = _natural(told.covariance, theta)
+    errors = dict(zip(Model._fields, np.sqrt(np.diag(covariance)).tolist(), strict=True))
+    model = Model._make(theta.tolist())
+    return Fit(
+        model=model,
+        log_likelihood=found.value + shift,
+        covariance=covariance,
+        standard_errors=errors,
+        status=told.status,
+        reason=_reason(data, told.reason),
+        customers=data.customers,
+        cells=len(data),
+        unit=data.unit if isinstance(data, Cells) else None,
+        notes=notes(model, data, errors),
+        evaluations=objective.evaluations,
+        mean_spend=float(np.average(data.zbar, weights=data.n)) if isinstance(data, SpendCells) else None,
+    )
+
+
+def population_mean(spend: Fit[GammaGamma]) -> float:
+    """Expected money per purchase of a customer about whose spend nothing is known.
+
+    The model's p gamma / (q - 1); where q <= 1 that is infinite, and the observed mean of customers stands
+    in.
+    """
+    mean = float(spend.model.mean(0.0, 0.0))
+    return mean if np.isfinite(mean) or spend.mean_spend is None else spend.mean_spend
+
+
+def _check(Model: type[NamedTuple], data: Cells | SpendCells) -> None:
+    """The right pair of model and data, and data that say something."""
+    spend = hasattr(Model, "log_likelihood")
+    if not isinstance(data, SpendCells if spend else Cells):
+        wanted = "SpendCells (x, zbar)" if spend else "Cells (x, t_x, T)"
+        raise BadParameters(f"{Model.__name__} is fitted to {wanted}, not to {type(data).__name__}.")
+    if not len(data):
+        raise BadOrders("No customer has a repeat purchase with money: there is no spend to fit.")
+    if isinstance(data, Cells) and not data.T.any():
+        raise BadOrders(
+            "Every T is 0: all first purchases fall on the last day, and nobody had time to buy again."
+        )
+
+
+def _start(Model: type[M], start: M | Sequence[float] | Mapping[str, float], units: Array) -> Array:
+    values = [start[name] for name in Model._fields] if isinstance(start, Mapping) else list(start)
+    theta = np.asarray(values, dtype=float)
+    if theta.shape != units.shape or not (np.isfinite(theta) & (theta > 0)).all():
+        raise BadParameters(
+            f"start has to be {len(units)} positive numbers ({', '.join(Model._fields)}), not {start}."
+        )
+    return np.log(theta / units)
+
+
+def _natural(covariance: Array, theta: Array) -> Array:
+    """The covariance of the parameters from that of their logs (delta method)."""
+    return np.asarray(covariance * np.outer(theta, theta))
+
+
+def _reason(data: Cells | SpendCells, reason: str) -> str:
+    if isinstance(data, Cells) and not data.x.any():
+        return f"nobody bought a second time, so that rates and dropout cannot be told apart; {reason}"
+    return reason

@@ -1,0 +1,117 @@
+"""A fitted model: parameters, precision, a plain word about their quality, and the file that keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from klantwaarde.files import write_text
+from klantwaarde.models import MODELS, SPEND_MODELS
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from klantwaarde.typing import Array
+
+FORMAT, SCHEMA = "klantwaarde-model", 1
+
+M = TypeVar("M", bound=NamedTuple)
+
+
+@dataclass(frozen=True)
+class Fit(Generic[M]):
+    """A model fitted to data.
+
+    log_likelihood is that of the data in their own unit. covariance (parameters x parameters) and
+    standard_errors come from the observed information; a parameter that the data do not determine has an
+    infinite variance, covariance 0 with the others, and is told in `reason`. status is "converged",
+    "boundary" (the likelihood rises towards an edge of the parameter space, or is flat: predictions are
+    fine, the parameters named in `reason` mean nothing) or "not converged". customers is the sum of n,
+    cells the number of rows. mean_spend is the mean over customers of their mean spend; None for timing
+    models.
+    """
+
+    model: M
+    log_likelihood: float
+    covariance: Array
+    standard_errors: dict[str, float]
+    status: str
+    reason: str
+    customers: float
+    cells: int
+    unit: str | None = None
+    as_of: str | None = None
+    notes: tuple[str, ...] = ()
+    evaluations: int = 0
+    mean_spend: float | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """Name of the model in files and on the command line."""
+        return model_name(type(self.model))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion: the lower the better."""
+        return 2 * len(self.model) - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, with the number of customers as the size of the data."""
+        return float(len(self.model) * np.log(self.customers) - 2 * self.log_likelihood)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """A small JSON file with everything but the data, written whole or not at all."""
+        spend = self.name in SPEND_MODELS
+        save_fits(path, timing=None if spend else self, spend=self if spend else None)
+
+
+def model_name(Model: type) -> str:
+    """Name of a model in files and on the command line."""
+    return next((name for name, known in (MODELS | SPEND_MODELS).items() if known is Model), Model.__name__)
+
+
+def save_fits(
+    path: str | os.PathLike[str],
+    timing: Fit[Any] | None = None,
+    spend: Fit[Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """One JSON file for a timing fit, a spend fit, or both, and the settings they were made with."""
+    roles = {
+        role: None if kept is None else _entry(kept) for role, kept in (("timing", timing), ("spend", spend))
+    }
+    content = {"format": FORMAT, "version": SCHEMA, "klantwaarde": version("klantwaarde"), **roles}
+    content["settings"] = dict(settings or {})
+    write_text(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _entry(kept: Fit[Any]) -> dict[str, Any]:
+    """Everything in a fit as JSON, an infinite variance as null. Floats read back exactly."""
+    covariance = [
+        [value if np.isfinite(value) else None for value in row] for row in kept.covariance.tolist()
+    ]
+    told = (
+        "log_likelihood",
+        "status",
+        "reason",
+        "customers",
+        "cells",
+        "unit",
+        "as_of",
+        "evaluations",
+        "mean_spend",
+    )
+    return {
+        "model": kept.name,
+        "parameters": kept.model._asdict(),
+        "covariance": covariance,
+        "notes": list(kept.notes),
+        **{name: getattr(kept, name) for name in told},
+    }

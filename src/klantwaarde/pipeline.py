@@ -1,0 +1,327 @@
+"""One batch run, from settings to files."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import platform
+import resource
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from klantwaarde.asset.pyramid import Band, pyramid_of
+from klantwaarde.data.customers import Customers, customers
+from klantwaarde.data.doctor import Sheet, reconciliation, sheet
+from klantwaarde.data.names import SCHEMA_VERSION
+from klantwaarde.data.orders import Orders, orders
+from klantwaarde.data.split import sample
+from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.estimate.fit import fit
+from klantwaarde.estimate.load import load_fit, load_settings
+from klantwaarde.estimate.result import Fit, save_fits
+from klantwaarde.files import whole_folder, write_text
+from klantwaarde.models import MODELS, GammaGamma
+from klantwaarde.report.facts import facts, plain
+from klantwaarde.report.html import write_report
+from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
+from klantwaarde.validate.tracking import Tracking, tracking
+from klantwaarde.value.score import RankBy, Scored, score
+
+OUTPUTS = ("customers.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run can be told; the same names on the command line (with dashes) and in settings.toml."""
+
+    orders: str = ""
+    customer_id: str = "customer_id"
+    date: str = "date"
+    amount: str | None = "auto"
+    quantity: str | None = None
+    price: str | None = None
+    margin: str | None = None
+    order_id: str | None = None
+    duplicates: str = "keep"
+    unreadable: str = "error"
+    decimal: str | None = None
+    date_format: str | None = None
+    timezone: str = "UTC"
+    encoding: str = "utf-8"
+    table: str | None = None
+    as_of: str | None = None
+    unit: str = "week"
+    model: str = "auto"
+    annual_discount_rate: float = 0.10
+    margin_rate: float | None = None
+    horizon: str = "12 months"
+    rank_by: str = "last_year"
+    currency: str | None = None
+    language: str = "en"
+    title: str | None = None
+    memory_limit: str | None = None
+    out: str = "results"
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can use, before anything is read."""
+        _one_of("model", self.model, ("auto", *MODELS))
+        _one_of("rank_by", self.rank_by, get_args(RankBy))
+        _one_of("language", self.language, ("en", "nl"))
+        _one_of("duplicates", self.duplicates, ("keep", "drop"))
+        _one_of("unreadable", self.unreadable, ("error", "set_aside"))
+
+
+SOURCE = tuple(field.name for field in fields(Settings))[:15]
+"""The settings that say how orders are read."""
+
+
+@dataclass
+class Clock:
+    """Seconds per step, and a word about each as it begins."""
+
+    say: Say
+    seconds: dict[str, float] = field(default_factory=dict)
+    _began: tuple[str, float] | None = None
+
+    def step(self, name: str, words: str) -> None:
+        """Close the step before, begin the next."""
+        self.stop()
+        self._began = (name, time.perf_counter())
+        self.say(words)
+
+    def stop(self) -> None:
+        """Close the step."""
+        if self._began is not None:
+            name, began = self._began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
+            self._began = None
+
+
+@dataclass(frozen=True)
+class Fits:
+    """The models that score, and how the timing model was chosen."""
+
+    timing: Fit[Any]
+    spend: Fit[Any] | None
+    choice: Choice | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run made."""
+
+    out: Path
+    facts: dict[str, Any]
+    record: dict[str, Any]
+
+
+def read_settings(config: str | Path | None, given: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from a TOML file and what was given beside it, which prevails; None means not given."""
+    told = dict(base or {}) | _toml(config) | {name: value for name, value in given.items() if value is not None}
+    known = {item.name: item for item in fields(Settings)}
+    unknown = [name for name in told if name not in known]
+    if unknown:
+        raise BadParameters(f"{config}: {', '.join(unknown)} is no setting. Settings are {', '.join(known)}.")
+    wrong = [name for name, value in told.items() if not _fits(str(known[name].type), value)]
+    if wrong:
+        raise BadParameters("\n".join(f"{name} = {told[name]!r} should be {known[name].type}." for name in wrong))
+    return Settings(**told)
+
+
+def read_orders(settings: Settings) -> Orders:
+    """The orders that the settings name."""
+    if not settings.orders:
+        raise BadParameters("No orders were named. Give a file, or orders = in the settings.")
+    names = {name: getattr(settings, name) for name in SOURCE if name != "orders"}
+    if settings.quantity is not None and settings.amount == "auto":
+        names["amount"] = None
+    return orders(settings.orders, **names, memory_limit=settings.memory_limit)
+
+
+def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
+    """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
+    clock = Clock(say)
+    with whole_folder(Path(settings.out), OUTPUTS) as folder:
+        clock.step("read", "reading the orders")
+        read = read_orders(settings)
+        clock.step("aggregate", f"{read.read:,} lines read; building the customers")
+        base = customers(read, settings.as_of, settings.unit)
+        clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
+        looked = sheet(base)
+        followed = _followed(base, clock)
+        fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
+        clock.step("score", f"scoring with {fits.timing.name}")
+        scored = _score(settings, base, fits)
+        clock.step("write", "writing the scored customers")
+        table = _write_scored(scored, folder)
+        clock.step("report", "writing the report")
+        bands = pyramid_of(base.engine, table, settings.rank_by)
+        tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
+        told = _facts(settings, base, scored, table, bands, looked, fits, tracked)
+        clock.stop()
+        record = _record(settings, base, fits, clock)
+        _write_rest(folder, bands, fits, settings, told, record)
+    return Run(Path(settings.out), told, record)
+
+
+def _followed(base: Customers, clock: Clock) -> Customers:
+    """The customers on whom models are compared and orders tracked: all of them, or a sample of a large base."""
+    if base.totals["with_purchase"] <= MOST:
+        return base
+    clock.step("sample", f"drawing {MOST:,} customers to compare models on")
+    return customers(sample(base, MOST), base.as_of, base.unit)
+
+
+def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clock) -> Fits:
+    choice = None
+    if settings.model == "auto":
+        clock.step("choose", f"comparing {' and '.join(CANDIDATES)} on the last quarter")
+        choice = choose(followed)
+    name = choice.model if choice else settings.model
+    clock.step("cells", "counting distinct histories")
+    cells = base.cells()
+    clock.step("fit", f"fitting {name} to {len(cells):,} histories")
+    timing = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
+    return Fits(timing, _fit_spend(base, clock), choice)
+
+
+def _fit_spend(base: Customers, clock: Clock) -> Fit[Any] | None:
+    if not base.orders.has_money or not base.totals["repeat_customers"]:
+        return None
+    clock.step("fit_spend", "fitting spend")
+    cells = base.spend()
+    return dataclasses.replace(fit(GammaGamma, cells), as_of=str(base.as_of)) if len(cells) else None
+
+
+def _loaded(path: str | Path, base: Customers) -> Fits:
+    timing = load_fit(path, "timing")
+    try:
+        spend = load_fit(path, "spend") if base.orders.has_money else None
+    except BadParameters:
+        spend = None
+    return Fits(timing, spend, None, load_settings(path))
+
+
+def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
+    return score(
+        base,
+        fits.timing,
+        fits.spend,
+        annual_discount_rate=settings.annual_discount_rate,
+        margin_rate=settings.margin_rate,
+        horizon=settings.horizon,
+        rank_by=settings.rank_by,  # type: ignore[arg-type] - checked by Settings
+    )
+
+
+def _write_scored(scored: Scored, folder: Path) -> str:
+    """Write, and read the file back: the report rests on what was written."""
+    path = scored.write(folder / "customers.parquet")
+    table = scored.engine.new_name("written")
+    scored.engine.open_parquet(table, path)
+    return table
+
+
+def _can_track(followed: Customers) -> bool:
+    first = followed.totals["first_order"]
+    return first is not None and (followed.as_of - first).days >= 2 * 7  # noqa: PLR2004 - two weeks
+
+
+def _facts(
+    settings: Settings,
+    base: Customers,
+    scored: Scored,
+    table: str,
+    bands: tuple[Band, ...],
+    looked: Sheet,
+    fits: Fits,
+    tracked: Tracking | None,
+) -> dict[str, Any]:
+    words = {
+        "language": settings.language,
+        "title": settings.title or Path(settings.orders).stem,
+        "currency": settings.currency,
+        "version": version("klantwaarde"),
+    }
+    return facts(base, table, scored.terms, bands, looked, fits.timing, fits.spend, fits.choice, tracked, words)
+
+
+def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> dict[str, Any]:
+    """What went in, what was left out and why, versions, seconds and peak memory."""
+    profile = base.orders.profile
+    counted = ("no_customer", "no_date", "no_amount", "set_aside", "dropped", "negative", "zero", "future")
+    record = {
+        "klantwaarde": version("klantwaarde"),
+        "schema": SCHEMA_VERSION,
+        "finished": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
+        "settings": dataclasses.asdict(settings),
+        "source": base.orders.told,
+        "as_of": base.as_of,
+        "notes": [*base.orders.notes, *base.notes],
+        "lines": {"read": base.orders.read, "equal": base.orders.duplicate_lines, "after_as_of": base.after["lines"]}
+        | {name: profile[name] for name in counted},
+        "money": {name: str(value) for name, value in reconciliation(base).items()} if base.orders.has_money else None,
+        "customers": base.totals["customers"],
+        "model": fits.timing.name,
+        "choice": fits.choice.reason if fits.choice else None,
+        "seconds": clock.seconds,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform != "darwin" else 2**20),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "duckdb")},
+    }
+    told: dict[str, Any] = plain(record)
+    return told
+
+
+def _write_rest(
+    folder: Path, bands: tuple[Band, ...], fits: Fits, settings: Settings, told: dict[str, Any], record: dict[str, Any]
+) -> None:
+    pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
+    save_fits(folder / "model.json", fits.timing, fits.spend, dataclasses.asdict(settings))
+    write_report(told, folder / "report.html")
+    write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
+
+
+def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
+    """The report of an earlier run, written again with another language, title or currency."""
+    try:
+        told = json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"]
+    except (OSError, ValueError, KeyError) as error:
+        raise BadOrders(f"{results} holds no results of a run (run.json cannot be read). Give the folder of --out.") from error
+    write_report(told | {name: value for name, value in words.items() if value is not None}, out)
+    return out
+
+
+def _toml(config: str | Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        told = tomllib.loads(Path(config).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadParameters(f"{config} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadParameters(f"{config} is no TOML file: {error}.") from error
+    dates = {name: value.isoformat() for name, value in told.items() if isinstance(value, dt.date)}
+    return {name.replace("-", "_"): value for name, value in (told | dates).items()}
+
+
+def _fits(kind: str, value: Any) -> bool:  # noqa: ANN401
+    wanted = (int, float) if kind.startswith("float") else str
+    return value is None if value is None else isinstance(value, wanted) and not isinstance(value, bool)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise BadParameters(f"{name}={value!r} is not understood. Choose from {', '.join(allowed)}.")

@@ -1,0 +1,166 @@
+"""The report: one self-contained HTML page from one dict of facts."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib import style
+
+from klantwaarde.errors import BadParameters
+from klantwaarde.report import figures
+from klantwaarde.report.speech import Speech
+from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "klantwaarde", "text.parse_math": False}
+"""Text stays text, ids do not change between runs, and a dollar is a dollar."""
+
+RULES = {"P(alive) below 0.5, by residual value": "rule_half"}
+"""Rules for the list of customers at risk that the report can say in every language."""
+
+
+def write_report(facts: Mapping[str, Any], path: Path) -> None:
+    """The report as a file; the same facts give the same bytes."""
+    path.write_text(render(facts), encoding="utf-8", newline="\n")
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """The report as one HTML page that needs no network, fonts or scripts."""
+    speech = Speech(_language(facts["language"]), facts["currency"])
+    pictures = {
+        name: _picture(name, facts, speech)
+        for name in ("pyramid", "value_risk", "tracking")
+        if drawable(name, facts)
+    }
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        facts=facts,
+        say=speech,
+        pictures=pictures,
+        columns=[name for name in COLUMNS if facts["money"] or name not in MONEY_COLUMNS],
+        corner_told=_corner_told(facts, speech),
+        gap_told=_gap_told(facts, speech),
+        bands=figures.value_bands(facts, speech) if "value_risk" in pictures else [],
+        smallest=_smallest(facts["model"]["choice"]),
+        rule=_rule(facts["at_risk_rule"], speech),
+    )
+
+
+def drawable(name: str, facts: Mapping[str, Any]) -> bool:
+    """Whether there is anything to draw in a picture."""
+    part = facts[name]
+    needed = {"pyramid": None, "value_risk": "customers", "tracking": "start"}[name]
+    return bool(part) and (needed is None or bool(part[needed]))
+
+
+def _language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise BadParameters(f"The report speaks {' and '.join(LANGUAGES)}, not {language!r}.")
+    return language
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("klantwaarde.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _picture(name: str, facts: Mapping[str, Any], speech: Speech) -> Markup:
+    """A picture twice: for wide screens and paper, and for phones; the page shows one of them."""
+    draw: Callable[..., Figure] = getattr(figures, name)
+    title = {"pyramid": "pyramid_title", "value_risk": "risk_title", "tracking": "tracking_title"}[name]
+    told = {"pyramid": _pyramid_told, "value_risk": _corner_told, "tracking": _gap_told}[name](facts, speech)
+    drawn = [
+        Markup('<div class="{}">{}</div>').format(size, svg(draw, f"{name}-{size}", speech.word(title), told))
+        for size, draw in (
+            ("wide", partial(draw, facts, speech)),
+            ("narrow", partial(draw, facts, speech, narrow=True)),
+        )
+    ]
+    return Markup("").join(drawn)
+
+
+def svg(draw: Callable[[], Figure], name: str, title: str, told: str) -> Markup:
+    """An inline SVG with ids that begin with `name`, and a title and words for those who cannot see it."""
+    page = io.StringIO()
+    with style.context(DRAWING, after_reset=True):
+        draw().savefig(page, format="svg", metadata={"Date": None})
+    return Markup(_inline(page.getvalue(), name, str(escape(title)), str(escape(told))))  # noqa: S704
+
+
+def _inline(drawn: str, name: str, title: str, told: str) -> str:
+    """Matplotlib's file as an element of a page: no prologue, no metadata, ids of its own."""
+    body = drawn[drawn.index("<svg") :]
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'xlink:href="#|(?<=\s)href="#', f'href="#{name}-', body)
+    body = body.replace("url(#", f"url(#{name}-")
+    box = re.search(r'viewBox="[^"]*"', body)
+    head = f'<svg {box[0] if box else ""} role="img" aria-labelledby="{name}-title {name}-text">'
+    words = f'<title id="{name}-title">{title}</title><desc id="{name}-text">{told}</desc>'
+    return re.sub(r"\n\s*", "\n", head + words + body[body.index(">") + 1 :])
+
+
+def _pyramid_told(facts: Mapping[str, Any], speech: Speech) -> str:
+    layers = facts["pyramid"]
+    return "; ".join(
+        f"{speech.known('tier_', layer['tier'])}: {speech.count('customers', layer['customers'])}"
+        for layer in layers
+    )
+
+
+def _corner_told(facts: Mapping[str, Any], speech: Speech) -> str:
+    """How many customers the outlined corner holds, and what is still expected of them."""
+    if not drawable("value_risk", facts):
+        return speech.word("risk_none")
+    grid = facts["value_risk"]
+    rows, first = figures.corner(grid)
+    customers = speech.count("customers", _total(grid["customers"], rows, first))
+    told = speech.word("risk_insight", customers=customers, chance=speech.chance(grid["p_alive_edges"][rows]))
+    if facts["money"] and grid["rlv"]:
+        told += " " + speech.word("risk_insight_money", money=speech.money(_total(grid["rlv"], rows, first)))
+    return told
+
+
+def _total(table: list[list[float | None]], rows: int, first: int) -> float:
+    return sum(value or 0 for row in table[:rows] for value in row[first:])
+
+
+def _gap_told(facts: Mapping[str, Any], speech: Speech) -> str:
+    """Repeat orders in all, actual and expected, and how far the expected are off."""
+    if not drawable("tracking", facts):
+        return speech.word("tracking_none")
+    actual, expected = (
+        sum(value or 0 for value in facts["tracking"][name]) for name in ("actual", "expected")
+    )
+    return speech.word(
+        "tracking_more" if expected > actual else "tracking_fewer",
+        actual=speech.count("repeat_orders", actual),
+        expected=speech.number(expected),
+        gap=speech.share(abs(expected / actual - 1) if actual else None),
+    )
+
+
+def _smallest(choice: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the chosen model is the one that erred least customer by customer."""
+    known = [row for row in choice if row["wmae"] is not None]
+    return bool(known) and min(known, key=lambda row: row["wmae"])["chosen"] is True
+
+
+def _rule(rule: str, speech: Speech) -> str:
+    return speech.word(RULES[rule]) if rule in RULES else rule

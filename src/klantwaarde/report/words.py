@@ -1,0 +1,93 @@
+"""The report's languages: words from words.toml, months, signs, and what has a meaning."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+LANGUAGES = ("en", "nl")
+
+WORDS: dict[str, dict[str, str]] = tomllib.loads(
+    files("klantwaarde.report").joinpath("words.toml").read_text("utf-8")
+)
+"""Key to language to words."""
+
+MONTHS = {
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    "nl": [
+        "januari",
+        "februari",
+        "maart",
+        "april",
+        "mei",
+        "juni",
+        "juli",
+        "augustus",
+        "september",
+        "oktober",
+        "november",
+        "december",
+    ],
+}
+
+SHORT_MONTHS = {
+    "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "nl": ["jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"],
+}
+
+PLACES = {"en": (",", "."), "nl": (".", ",")}
+"""What divides thousands, and decimals: 1,234.5 and 1.234,5."""
+
+SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
+
+PARAMETERS = {
+    ("nbd", "r"): "parameter_pace_alike",
+    ("nbd", "alpha"): "parameter_pace_scale",
+    ("bg_nbd", "r"): "parameter_pace_alike",
+    ("bg_nbd", "alpha"): "parameter_pace_scale",
+    ("bg_nbd", "a"): "parameter_leave",
+    ("bg_nbd", "b"): "parameter_stay",
+    ("mbg_nbd", "r"): "parameter_pace_alike",
+    ("mbg_nbd", "alpha"): "parameter_pace_scale",
+    ("mbg_nbd", "a"): "parameter_leave",
+    ("mbg_nbd", "b"): "parameter_stay",
+    ("pareto_nbd", "r"): "parameter_pace_alike",
+    ("pareto_nbd", "alpha"): "parameter_pace_scale",
+    ("pareto_nbd", "s"): "parameter_loss_alike",
+    ("pareto_nbd", "beta"): "parameter_loss_scale",
+    ("gamma_gamma", "p"): "parameter_spend_within",
+    ("gamma_gamma", "q"): "parameter_spend_between",
+    ("gamma_gamma", "gamma"): "parameter_spend_scale",
+}
+"""What a parameter of a model means: a key of WORDS."""
+
+COLUMNS = (
+    "customer_id",
+    "tier",
+    "rlv",
+    "p_alive",
+    "p_active",
+    "expected_orders",
+    "orders",
+    "last_order",
+    "value_last_year",
+    "value_realised",
+    "rank",
+)
+"""The columns of the lists, what is expected first; each has a `column_` and a `meaning_` in WORDS."""
+
+MONEY_COLUMNS = ("value_realised", "value_last_year", "rlv")
+"""The columns that are left out when the orders carry no amounts."""

@@ -1,0 +1,66 @@
+"""Expected against actual repeat orders over time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from klantwaarde import quantities
+from klantwaarde.data.cells import check_unit
+from klantwaarde.data.duckdb import statement
+from klantwaarde.data.names import MOST_PERIODS
+
+if TYPE_CHECKING:
+    from klantwaarde.data.customers import Customers
+    from klantwaarde.estimate.result import Fit
+    from klantwaarde.typing import Array
+
+
+class Tracking(NamedTuple):
+    """Repeat orders per period, as they came and as the model expects of customers won at these dates."""
+
+    period: str
+    start: tuple[dt.date, ...]
+    actual: Array
+    expected: Array
+    customers: int
+    of: int
+    """Customers followed, of how many: large bases are followed by a sample."""
+
+
+def tracking(base: Customers, fit: Fit[Any], of: int | None = None) -> Tracking:
+    """Repeat orders of the whole base per week (or month, in long histories); the last, unfinished period is left out."""
+    parameters = {"as_of": base.as_of}
+    cohorts = base.engine.arrow(statement("cohorts", customers=base.table), parameters)
+    sql = statement("repeats", customers=base.table, occasions=base.orders.occasions)
+    repeats = base.engine.arrow(sql, parameters)
+    first = base.totals["first_order"]
+    period, days = _period((base.as_of - first).days + 1)
+    edges = np.arange(0, (base.as_of - first).days + 2, days)
+    born, n = _days(cohorts, first)
+    bought, times = _days(repeats, first)
+    actual = np.histogram(bought, bins=edges, weights=times)[0]
+    starts = tuple(first + dt.timedelta(days=int(edge)) for edge in edges[:-1])
+    followed = base.totals["with_purchase"]
+    return Tracking(period, starts, actual, _expected(fit, born, n, edges), followed, of or followed)
+
+
+def _period(days: int) -> tuple[str, int]:
+    return next((name, size) for name, size in (("week", 7), ("month", 30), ("quarter", 91), ("year", 365)) if
+                days / size <= MOST_PERIODS or name == "year")  # fmt: skip
+
+
+def _days(table: object, first: dt.date) -> tuple[Array, Array]:
+    day = np.asarray(table.column("day").cast("int32"), dtype=float)  # type: ignore[attr-defined]
+    return day - (first - dt.date(1970, 1, 1)).days, np.asarray(table.column("n"), dtype=float)  # type: ignore[attr-defined]
+
+
+def _expected(fit: Fit[Any], born: Array, n: Array, edges: Array) -> Array:
+    """Increments of the sum over cohorts of n times E[X(time since the first purchase)]."""
+    days = check_unit(fit.unit or "day")
+    ages, where = np.unique(np.maximum(edges[None, :] - 1 - born[:, None], 0.0), return_inverse=True)
+    each = quantities.expected_purchases(fit.model, ages / days)[where].reshape(len(born), len(edges))
+    increments: Array = np.diff(n @ each)
+    return increments

@@ -1,0 +1,298 @@
+"""The report page: complete, self-contained, safe, and the same in both languages."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+import klantwaarde.report
+from klantwaarde.errors import BadParameters
+from klantwaarde.report import render, write_report
+from klantwaarde.report.speech import Speech
+from klantwaarde.report.words import LANGUAGES, WORDS
+from report_facts import report_facts
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+HOSTILE = """<script>alert("1")</script>&'${{ 7 * 7 }}</style>"""
+SOURCES = Path(klantwaarde.report.__file__).parent
+HTTP = re.compile(r"https?:|//\w|@import|url\((?!#)|<script|<link|<img|<iframe", re.IGNORECASE)
+
+
+class Page(HTMLParser):
+    """The tags of a page: what is open, what is wrong, which ids and references there are, and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.references: set[str] = set()
+        self.told: list[str] = []
+        self.feed(page)
+        self.close()
+        self.text = " ".join(" ".join(self.told).split()).replace("\N{NO-BREAK SPACE}", " ")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._attributes(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self._attributes(attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"{tag} at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.told.append(data)
+
+    def _attributes(self, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids[value or ""] += 1
+            if name in {"href", "src", "xlink:href"}:
+                self.references.add(value or "")
+            self.references.update("#" + found for found in re.findall(r"url\(#([^)]*)\)", value or ""))
+            if name == "aria-labelledby":
+                self.references.update("#" + found for found in (value or "").split())
+
+
+def variants() -> dict[str, dict[str, Any]]:
+    empty = report_facts() | {
+        "pyramid": [], "value_risk": None, "tracking": None, "top_customers": [], "top_at_risk": [],
+        "assumptions": [],
+        "spend": None, "doctor": {"verdict": "", "sections": {}},
+    }  # fmt: skip
+    empty["model"] = empty["model"] | {"choice": [], "choice_split": None, "parameters": {}, "notes": []}
+    return {
+        "en": report_facts(),
+        "nl": report_facts("nl"),
+        "no money": report_facts(money=False),
+        "geen geld": report_facts("nl", money=False),
+        "no currency": report_facts(currency=None),
+        "dollars": report_facts(currency="USD"),
+        "francs": report_facts("nl", currency="CHF"),
+        "empty": empty,
+        "small": small(),
+    }
+
+
+def small() -> dict[str, Any]:
+    """Two customers, one period, one value band without end, no standard errors."""
+    facts = report_facts()
+    facts["tracking"] = {"period": "fortnight", "start": ["1997-01-01"], "actual": [0], "expected": [None]}
+    facts["value_risk"] |= {"value_edges": [0, float("inf")], "customers": [[0]] * 5, "rlv": [[None]] * 5}
+    facts["model"] |= {
+        "name": "my_model",
+        "standard_errors": {},
+        "log_likelihood": None,
+        "choice_split": None,
+    }
+    facts |= {"horizon": "1998-12-31", "rank_by": "luck", "at_risk_rule": "by hand"}
+    facts["base"] |= {"customers": 1, "active": 1, "expected_orders": 1.0}
+    return facts
+
+
+@pytest.mark.parametrize("name", variants())
+def test_page_is_whole_and_stands_alone(name: str) -> None:
+    html = render(variants()[name])
+    page = Page(html)
+    assert page.faults == []
+    assert page.open == []
+    assert [known for known, times in page.ids.items() if times > 1] == []
+    assert {
+        reference for reference in page.references if reference.removeprefix("#") not in page.ids
+    } == set()
+    assert HTTP.search(html) is None
+    assert "None" not in page.text.replace("None.", "")
+    assert " nan" not in page.text
+
+
+def test_page_begins_and_ends_as_html() -> None:
+    html = render(report_facts("nl"))
+    assert html.startswith('<!DOCTYPE html>\n<html lang="nl">')
+    assert html.rstrip().endswith("</html>")
+    assert html.count("<caption>") == html.count("<table")
+    assert html.count("<svg ") == html.count('role="img"') == html.count("<title id=") == 6
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_same_facts_same_bytes(language: str, tmp_path: Path) -> None:
+    for name in ("a.html", "b.html"):
+        write_report(report_facts(language), tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_facts_are_left_as_they_were() -> None:
+    facts = report_facts()
+    before = copy.deepcopy(facts)
+    render(facts)
+    assert facts == before
+
+
+def test_hostile_text_is_escaped() -> None:
+    facts = report_facts(currency="<b>")
+    facts["title"] = facts["model"]["name"] = facts["at_risk_rule"] = facts["rank_by"] = HOSTILE
+    facts["top_customers"][0] |= {"customer_id": HOSTILE, "tier": HOSTILE}
+    facts["pyramid"][0] |= {"tier": HOSTILE}
+    facts["value_risk"]["value_measure"] = facts["tracking"]["period"] = HOSTILE
+    facts["assumptions"][0] |= {"name": HOSTILE, "value": HOSTILE, "meaning": HOSTILE}
+    facts["doctor"]["sections"]["correct"][0] |= {"text": HOSTILE, "examples": [HOSTILE], "remedy": HOSTILE}
+    facts["doctor"]["verdict"] = HOSTILE
+    html = render(facts)
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert html.count("</style>") == 1
+    assert " ".join(HOSTILE.split()) in Page(html).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_customer_and_finding_is_on_the_page(language: str) -> None:
+    facts = report_facts(language)
+    text = Page(render(facts)).text
+    for customer in facts["top_customers"] + facts["top_at_risk"]:
+        assert customer["customer_id"] in text
+    for finding in [finding for section in facts["doctor"]["sections"].values() for finding in section]:
+        assert finding["text"] in text
+        assert all(example in text for example in finding["examples"])
+    assert all(assumption["meaning"] in text for assumption in facts["assumptions"])
+
+
+def test_headline_in_english() -> None:
+    text = Page(render(report_facts())).text
+    assert (
+        "As of 30 June 1998 you have 23,570 customers. 9,000 bought in the last year, 14,570 did not." in text
+    )
+    assert "another 18,231 orders in the next 12 months" in text
+    assert "worth €612,481 today" in text
+
+
+def test_headline_in_dutch() -> None:
+    text = Page(render(report_facts("nl"))).text
+    assert "Op 30 juni 1998 heeft u 23.570 klanten. 9.000 kochten in het afgelopen jaar, 14.570 niet." in text
+    assert "nog 18.231 aankopen in de komende 12 maanden" in text
+    assert "vandaag € 612.481 waard" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_amounts_no_money_is_said(language: str) -> None:
+    text = Page(render(report_facts(language, money=False))).text
+    assert Speech(language).word("no_money") in text
+    for key in ("column_value_realised", "column_rlv", "head_rlv", "spend_title", "hint_revenue"):
+        assert Speech(language).word(key) not in text
+    assert "€" not in text
+
+
+def test_empty_parts_say_so() -> None:
+    text = Page(render(variants()["empty"])).text
+    for key in ("pyramid_none", "risk_none", "tracking_none", "nothing", "check_clean"):
+        assert Speech().word(key) in text
+
+
+def test_unknown_language_is_refused() -> None:
+    with pytest.raises(BadParameters, match="not 'fr'"):
+        render(report_facts("fr"))
+
+
+def test_pyplot_and_its_state_stay_out() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from report_facts import report_facts; import matplotlib;"
+        "before = matplotlib.rcParams.copy(); from klantwaarde.report import render; render(report_facts());"
+        "assert matplotlib.rcParams == before; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "value", "said"),
+    [
+        ("en", "EUR", 1234567.8, "€1,234,568"),
+        ("nl", "EUR", 1234567.8, "€ 1.234.568"),
+        ("en", "GBP", 12.5, "£12.50"),
+        ("nl", "USD", -12.5, "−$ 12,50"),
+        ("en", "CHF", 1500, "CHF 1,500"),
+        ("nl", None, 1500, "1.500"),
+        ("en", "EUR", -0.001, "€0.00"),
+        ("en", "EUR", None, "–"),
+        ("en", "EUR", float("inf"), "–"),
+    ],
+)
+def test_money(language: str, currency: str | None, value: float | None, said: str) -> None:
+    assert Speech(language, currency).money(value).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+def test_numbers_by_language() -> None:
+    english, dutch = Speech("en", "EUR"), Speech("nl", "EUR")
+    assert (english.number(1234.5, 1), dutch.number(1234.5, 1)) == ("1,234.5", "1.234,5")
+    assert (english.compact(1_250_000), dutch.compact(1_250_000)) == (
+        "€1.2m",
+        "€ 1,2 mln".replace(" ", "\N{NO-BREAK SPACE}"),
+    )
+    assert (english.compact(19_400), english.short(9_999)) == ("€19k", "9,999")
+    assert (english.count("customers", 1), english.count("customers", 117)) == ("1 customer", "117 customers")
+    assert (dutch.day("1998-03-01"), dutch.date("1998-03-01")) == (
+        "1\N{NO-BREAK SPACE}mrt\N{NO-BREAK SPACE}1998",
+        "1\N{NO-BREAK SPACE}maart\N{NO-BREAK SPACE}1998",
+    )
+    assert (english.chance(0.9999), english.chance(1), english.chance(0.001)) == (
+        "> 99\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%",
+        "< 1\N{NO-BREAK SPACE}%",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("horizon", "said"),
+    [
+        ("12 months", "in the next 12 months"),
+        ("1 year", "in the next 1 year"),
+        ("1998-12-31", "up to 31 December 1998"),
+    ],
+)
+def test_horizon(horizon: str, said: str) -> None:
+    assert Speech().horizon(horizon).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+def test_every_word_in_every_language() -> None:
+    for key, said in WORDS.items():
+        assert set(said) == set(LANGUAGES), key
+        fields = [
+            sorted(name for _, name, _, _ in Formatter().parse(words) if name) for words in said.values()
+        ]
+        assert fields[0] == fields[1], key
+        assert len({words.count(" | ") for words in said.values()}) == 1, key
+
+
+def test_templates_say_known_words_and_all_words_are_said() -> None:
+    told = "\n".join(
+        path.read_text("utf-8")
+        for path in [
+            *SOURCES.rglob("*.j2"),
+            SOURCES / "html.py",
+            SOURCES / "figures.py",
+            SOURCES / "speech.py",
+        ]
+    )
+    said = set(re.findall(r"""say\.(?:word|count)\("(\w+)"[,)]""", told)) | set(
+        re.findall(r"""speech\.(?:word|count)\("(\w+)"[,)]""", told)
+    )
+    assert said <= set(WORDS)
+    quoted = set(re.findall(r"""["'](\w+)["']""", told))
+    prefixes = tuple(name for name in quoted if name.endswith("_"))
+    endings = tuple(name for name in quoted if name.startswith("_"))
+    anchors = {"pyramid", "risk", "tracking", "top", "risky", "model", "assumptions", "doctor", "glossary"}
+    built = {anchor + ending for anchor in anchors for ending in endings}
+    meant = ("parameter_", "day", "week", "month", "year")
+    assert {
+        key for key in WORDS if key not in quoted | built and not key.startswith((*prefixes, *meant))
+    } == set()
