@@ -69,8 +69,8 @@ paper = Console(highlight=False)
 VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
 LOOK = ("currency", "language", "title")
 
-Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]  # noqa: UP045
-Config = Annotated[Optional[Path], typer.Option(help="Settings in a TOML file; flags prevail.", show_default=False)]  # noqa: UP045
+Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]
+Config = Annotated[Optional[Path], typer.Option(help="Settings in a TOML file; flags prevail.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
 
 
@@ -79,7 +79,9 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def wrap(command: Callable[..., None]) -> Callable[..., None]:
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names]
+        made = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names
+        ]
         command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
         return command
@@ -87,17 +89,23 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return wrap
 
 
-def _option(name: str) -> Any:  # noqa: ANN401
+def _option(name: str) -> Any:
     kind = next(str(item.type) for item in fields(Settings) if item.name == name)
     of = float if kind.startswith("float") else str
-    return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]  # noqa: UP045
+    return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
 
 
 @app.command("demo")
 @takes("out", "language")
 def demo(**given: Any) -> None:
     """Score the CDNOW customers that ship with the package: 23,570 people who bought compact discs in 1997 and 1998."""
-    base = {"orders": str(cdnow()), "currency": "USD", "title": "CDNOW", "out": "results/demo", "margin_rate": 0.30}
+    base = {
+        "orders": str(cdnow()),
+        "currency": "USD",
+        "title": "CDNOW",
+        "out": "results/demo",
+        "margin_rate": 0.30,
+    }
     _finish(run(read_settings(None, given, base), _say))
 
 
@@ -142,7 +150,7 @@ def backtest_command(
     split: Annotated[str, typer.Option(help="Day: fit up to it, compare after it.", show_default=False)],
     source: Source = None,
     *,
-    end: Annotated[Optional[str], typer.Option(help="Last day compared.  [default: the last order date]")] = None,  # noqa: UP045
+    end: Annotated[Optional[str], typer.Option(help="Last day compared.  [default: the last order date]")] = None,
     models: Annotated[str, typer.Option(help="Names, with commas.")] = ",".join(MODELS),
     config: Config = None,
     as_json: AsJson = False,
@@ -164,7 +172,7 @@ def backtest_command(
 def report_command(
     results: Annotated[Path, typer.Argument(help="Folder of an earlier run.")],
     *,
-    out: Annotated[Optional[Path], typer.Option(help="File.  [default: report.html in the folder]")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="File.  [default: report.html in the folder]")] = None,
     **given: Any,
 ) -> None:
     """Write the report of an earlier run again, in another language or with another title."""
@@ -195,7 +203,7 @@ def _say(text: str) -> None:
     words.print(f"· {text}", style="dim", markup=False)
 
 
-def _print_json(value: Any) -> None:  # noqa: ANN401
+def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -212,7 +220,10 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
     if told["model"]["status"] != "converged":
         words.print(f"! {told['model']['reason']}", style="yellow", markup=False)
     seconds = sum(made.record["seconds"].values())
-    words.print(f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:", markup=False)
+    words.print(
+        f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:",
+        markup=False,
+    )
     words.print("  report.html (read this), customers.parquet, pyramid.parquet, model.json, run.json")
 
 
@@ -266,8 +277,22 @@ def _print_backtest(tried: Backtest) -> None:
         scores = [score for score in tried.scores if score.measure == measure]
         if not scores:
             continue
-        table = Table(title=f"{measure} of {tried.customers:,} customers, {tried.split} to {tried.end}", title_justify="left")
-        for heading in ("predictor", "predicted", "actual", "total error", "MAE", "wMAE", "RMSE", "Spearman", "Gini", "top 10 % (max)"):
+        table = Table(
+            title=f"{measure} of {tried.customers:,} customers, {tried.split} to {tried.end}",
+            title_justify="left",
+        )
+        for heading in (
+            "predictor",
+            "predicted",
+            "actual",
+            "total error",
+            "MAE",
+            "wMAE",
+            "RMSE",
+            "Spearman",
+            "Gini",
+            "top 10 % (max)",
+        ):
             table.add_column(heading, justify="left" if heading == "predictor" else "right")
         for score in scores:
             table.add_row(

@@ -13,21 +13,21 @@ class KlantwaardeError(ValueError):
     """Any fault that a user can mend; the message names the rows, the reason and the remedy."""
 
 
-class BadOrders(KlantwaardeError):  # noqa: N818
+class BadOrders(KlantwaardeError):
     """Orders, customers or columns that cannot be used."""
 
 
-class BadParameters(KlantwaardeError):  # noqa: N818
+class BadParameters(KlantwaardeError):
     """Numbers outside a model's or a setting's domain."""
 
 
-class NotConverged(KlantwaardeError):  # noqa: N818
+class NotConverged(KlantwaardeError):
     """A fit that did not end at an optimum."""
 
 
-class OutputBusy(KlantwaardeError):  # noqa: N818
+class OutputBusy(KlantwaardeError):
     """Another run writes to the same place."""
 
 
-class MissingExtra(KlantwaardeError):  # noqa: N818
+class MissingExtra(KlantwaardeError):
     """An optional package that is not installed."""

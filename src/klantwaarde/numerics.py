@@ -1,4 +1,4 @@
-"""Quadrature, log differences and special functions in regions where the textbook form fails; no domain words."""
+"""Quadrature, series and blocks of rows, for regions where the textbook form fails; no domain words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEGENDRE, LEGENDRE_LONG = _legendre(NODES), _legendre(LONG_NODES)
 
 
 def log_rising(r: Values, x: Values) -> Array:
-    """log(Gamma(r + x) / Gamma(r)), shape as broadcast."""
+    """Logarithm of Gamma(r + x) / Gamma(r), shape as broadcast."""
     return np.asarray(special.gammaln(np.add(r, x)) - special.gammaln(r))
 
 
@@ -46,11 +46,11 @@ class ProductNode(NamedTuple):
 def product_nodes(
     p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values
 ) -> Iterator[ProductNode]:
-    """Nodes of the integral of ((alpha+u)/(alpha+lower))^-p ((beta+u)/(beta+lower))^-q du / (min(alpha,beta)+lower).
+    """Nodes of the integral of ((alpha+u)/(alpha+lower))^-p ((beta+u)/(beta+lower))^-q du / (m + lower).
 
-    Substituted v = log((m + u) / (m + lower)) with m = min(alpha, beta), cut where the integrand has fallen by e^-45:
-    without the cut even 64 nodes miss a peak as narrow as 1/p. One node at a time, so that memory stays at a few
-    arrays of the cells' shape.
+    m = min(alpha, beta). Substituted v = log((m + u) / (m + lower)), cut where the integrand has fallen by
+    e^-45: without the cut even 64 nodes miss a peak as narrow as 1/p. One node at a time, so that memory
+    stays at a few arrays of the arguments' shape.
     """
     first = np.less_equal(alpha, beta)
     near, far = np.where(first, alpha, beta) + lower, np.where(first, beta, alpha) + lower
@@ -67,43 +67,38 @@ def product_nodes(
         yield ProductNode(share, np.where(first, v, log_far), np.where(first, log_far, v))
 
 
-def log_product_integral(
-    p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values
-) -> Array:
-    """log of the integral of (alpha+u)^-p (beta+u)^-q over lower < u < upper; -inf where the interval is empty."""
+def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values) -> Array:
+    """Logarithm of the integral of (alpha+u)^-p (beta+u)^-q over lower < u < upper; -inf if that is empty."""
     total = sum(node.share for node in product_nodes(p, q, alpha, beta, lower, upper))
-    scale = (
-        np.log(np.minimum(alpha, beta) + lower)
-        - p * np.log(np.add(alpha, lower))
-        - q * np.log(np.add(beta, lower))
-    )
+    scale = np.log(np.minimum(alpha, beta) + lower) - p * np.log(np.add(alpha, lower)) - q * np.log(np.add(beta, lower))
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(total) + scale)
 
 
-STEP = 0.22  # error: |Gamma(k + 2 pi i / STEP)| / Gamma(k), 1e-16 to 1e-14 for k = 1 to 5, where LEAST takes over
-LEAST = 48  # nodes of a peak as narrow as 1 / sqrt(k), which is some 25 of its standard deviations wide
+STEP = 0.22  # errs by |Gamma(k + 2 pi i / STEP)| / Gamma(k): below 1e-14 up to k = 5, and beyond that with
+PEAK_STEP = 0.5  # of a standard deviation, 1 / sqrt(k)
 
 
 def gamma_nodes(shape: Values, slack: Values) -> tuple[Array, Array]:
     """(weight, y): trapezoid nodes of the mean over y ~ Gamma(shape, 1), in log y, along a new last axis.
 
-    Cut where the density has fallen by e^-45, on the left by e^-(45 + slack): slack is the log of how far the averaged
-    function may rise above its mean as y -> 0. Made for shape >= 1; below it the left tail is as long as 1 / shape.
+    Cut where the density has fallen by e^-45, on the left by e^-(45 + slack): slack is the log of how far the
+    averaged function may rise above its mean as y -> 0. For shape >= 1: else the left tail is 1 / shape long.
     """
     shape = np.asarray(shape, dtype=float)
-    d = _grid(_reach_left(shape, CUT + slack), _reach_right(shape, CUT))
+    d = _grid(_reach_left(shape, CUT + slack), _reach_right(shape, CUT), 1 / np.sqrt(shape))
     return _normalised(shape[..., None] * (d - np.expm1(d))), shape[..., None] * np.exp(d)
 
 
 def beta_nodes(a: Values, b: Values, slack: Values) -> tuple[Array, Array, Array]:
-    """(weight, p, 1 - p): nodes of the mean over p ~ Beta(a, b), in logit p; as gamma_nodes, made for a, b >= 1.
+    """(weight, p, 1 - p): nodes of the mean over p ~ Beta(a, b), in logit p; as gamma_nodes, for a, b >= 1.
 
-    p is y_a / (y_a + y_b) of two gamma variables: where both have fallen by some factor, p's density has, too.
+    p is y_a / (y_a + y_b) of two gamma variables: where both have fallen by a factor, p's density has, too.
     """
     a, b = np.broadcast_arrays(np.asarray(a, dtype=float), np.asarray(b, dtype=float))
     left = _reach_left(a, CUT + slack) + _reach_right(b, CUT + slack)
-    d = _grid(left, _reach_right(a, CUT) + _reach_left(b, CUT))
+    right = _reach_right(a, CUT) + _reach_left(b, CUT)
+    d = _grid(left, right, np.sqrt(1 / a + 1 / b))
     share, rest = (a / (a + b))[..., None], (b / (a + b))[..., None]
     moved = share * np.expm1(d)
     weight = _normalised(a[..., None] * d - (a + b)[..., None] * np.log1p(moved))
@@ -111,7 +106,7 @@ def beta_nodes(a: Values, b: Values, slack: Values) -> tuple[Array, Array, Array
 
 
 def _reach_left(shape: Array, fall: Values) -> Array:
-    """How far left of its mode, in log y, the density of Gamma(shape) has fallen by e^-fall, or somewhat further.
+    """How far left of its mode, in log y, the density of Gamma(shape) has fallen by e^-fall or a bit more.
 
     The fall at distance d is shape (e^-d - 1 + d), and e^-d - 1 + d >= c at d = c + min(1, sqrt(2 c)).
     """
@@ -125,13 +120,14 @@ def _reach_right(shape: Array, fall: Values) -> Array:
     return np.asarray(np.log1p(c + np.sqrt(2 * c)))
 
 
-def _grid(left: Array, right: Array) -> Array:
-    nodes = max(LEAST, int(np.ceil(np.max(left + right, initial=0.0) / STEP)))
+def _grid(left: Array, right: Array, deviation: Array) -> Array:
+    spans = (left + right) / np.minimum(STEP, PEAK_STEP * deviation)
+    nodes = int(np.ceil(np.max(spans, initial=1.0)))
     return np.asarray(-left[..., None] + (left + right)[..., None] * (np.arange(nodes + 1) / nodes))
 
 
 def _normalised(log_weight: Array) -> Array:
-    # The trapezoid's own sum, and not the gamma function, is the constant: it loses no digits at shapes of 1e5.
+    # The trapezoid's own sum is the constant, not a gamma function, which loses digits at shapes of 1e5.
     weight = np.exp(log_weight)
     return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
@@ -145,37 +141,32 @@ def two_or_more(r: Values, z: Values) -> Array:
     none = np.exp(-r * log_grown)
     rest = 1 + (r + 3) * w / 4 * (1 + (r + 4) * w / 5 * (1 + (r + 5) * w / 6))
     series = none * r * (r + 1) / 2 * w**2 * (1 + (r + 2) * w / 3 * rest)
-    return np.where((r + 5) * w < 0.01, series, -np.expm1(-r * log_grown) - r * w * none)  # noqa: PLR2004 - both to 4e-14
+    small = (r + 5) * w < 0.01
+    return np.where(small, series, -np.expm1(-r * log_grown) - r * w * none)
 
 
 def in_blocks(function: Callable[..., Array], size: int, *arrays: Values, workers: int = 1) -> Array:
-    """function(*arrays), computed for `size` elements at a time along the last axis: what it needs stays in cache.
+    """Values of function(*arrays), `size` at a time, so that what it needs stays in cache.
 
-    Arrays as long as the result are cut, all others passed on whole. Several workers are threads: NumPy and
-    scipy.special release the interpreter lock.
+    function gets arrays of one value or of one value per row. Several workers are threads: NumPy and scipy.special
+    release the interpreter lock.
     """
     shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
-    length = shape[-1] if shape else 1
-    rows = max(1, size * length // max(1, int(np.prod(shape))))
-    if length <= rows:
-        return np.asarray(function(*arrays))
-    result = np.empty(shape)
+    flat = [np.ravel(np.broadcast_to(array, shape)) if np.size(array) > 1 else np.ravel(array) for array in arrays]
+    result = np.empty(int(np.prod(shape)))
 
     def fill(start: int) -> None:
-        part = slice(start, start + rows)
-        result[..., part] = function(*(_cut(array, length, part) for array in arrays))
+        rows = slice(start, start + size)
+        result[rows] = function(*(array[rows] if len(array) > 1 else array for array in flat))
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(fill, range(0, length, rows)))
-    return result
-
-
-def _cut(array: Values, length: int, part: slice) -> Values:
-    return (
-        array[..., part]
-        if isinstance(array, np.ndarray) and array.ndim and array.shape[-1] == length
-        else array
-    )
+    starts = range(0, len(result), size)
+    if workers == 1 or len(starts) == 1:
+        for start in starts:
+            fill(start)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(fill, starts))
+    return result.reshape(shape)
 
 
 def poisson_points(rng: np.random.Generator, rate: Array, length: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -127,7 +127,9 @@ class Run:
     record: dict[str, Any]
 
 
-def read_settings(config: str | Path | None, given: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Settings:
+def read_settings(
+    config: str | Path | None, given: Mapping[str, Any], base: Mapping[str, Any] | None = None
+) -> Settings:
     """Settings from a TOML file and what was given beside it, which prevails; None means not given."""
     told = dict(base or {}) | _toml(config) | {name: value for name, value in given.items() if value is not None}
     known = {item.name: item for item in fields(Settings)}
@@ -193,7 +195,7 @@ def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clo
     clock.step("cells", "counting distinct histories")
     cells = base.cells()
     clock.step("fit", f"fitting {name} to {len(cells):,} histories")
-    timing = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
+    timing: Fit[Any] = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
     return Fits(timing, _fit_spend(base, clock), choice)
 
 
@@ -222,7 +224,7 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
         annual_discount_rate=settings.annual_discount_rate,
         margin_rate=settings.margin_rate,
         horizon=settings.horizon,
-        rank_by=settings.rank_by,  # type: ignore[arg-type] - checked by Settings
+        rank_by=cast("RankBy", settings.rank_by),  # Settings has checked it
     )
 
 
@@ -236,7 +238,7 @@ def _write_scored(scored: Scored, folder: Path) -> str:
 
 def _can_track(followed: Customers) -> bool:
     first = followed.totals["first_order"]
-    return first is not None and (followed.as_of - first).days >= 2 * 7  # noqa: PLR2004 - two weeks
+    return first is not None and (followed.as_of - first).days >= 2 * 7
 
 
 def _facts(
@@ -270,14 +272,19 @@ def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> di
         "source": base.orders.told,
         "as_of": base.as_of,
         "notes": [*base.orders.notes, *base.notes],
-        "lines": {"read": base.orders.read, "equal": base.orders.duplicate_lines, "after_as_of": base.after["lines"]}
+        "lines": {
+            "read": base.orders.read,
+            "equal": base.orders.duplicate_lines,
+            "after_as_of": base.after["lines"],
+        }
         | {name: profile[name] for name in counted},
         "money": {name: str(value) for name, value in reconciliation(base).items()} if base.orders.has_money else None,
         "customers": base.totals["customers"],
         "model": fits.timing.name,
         "choice": fits.choice.reason if fits.choice else None,
         "seconds": clock.seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform != "darwin" else 2**20),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        // (1024 if sys.platform != "darwin" else 2**20),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "duckdb")},
     }
@@ -286,7 +293,12 @@ def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> di
 
 
 def _write_rest(
-    folder: Path, bands: tuple[Band, ...], fits: Fits, settings: Settings, told: dict[str, Any], record: dict[str, Any]
+    folder: Path,
+    bands: tuple[Band, ...],
+    fits: Fits,
+    settings: Settings,
+    told: dict[str, Any],
+    record: dict[str, Any],
 ) -> None:
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
     save_fits(folder / "model.json", fits.timing, fits.spend, dataclasses.asdict(settings))
@@ -299,7 +311,9 @@ def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
     try:
         told = json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"]
     except (OSError, ValueError, KeyError) as error:
-        raise BadOrders(f"{results} holds no results of a run (run.json cannot be read). Give the folder of --out.") from error
+        raise BadOrders(
+            f"{results} holds no results of a run (run.json cannot be read). Give the folder of --out."
+        ) from error
     write_report(told | {name: value for name, value in words.items() if value is not None}, out)
     return out
 
@@ -317,7 +331,7 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in (told | dates).items()}
 
 
-def _fits(kind: str, value: Any) -> bool:  # noqa: ANN401
+def _fits(kind: str, value: Any) -> bool:
     wanted = (int, float) if kind.startswith("float") else str
     return value is None if value is None else isinstance(value, wanted) and not isinstance(value, bool)
 

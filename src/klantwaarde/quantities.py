@@ -1,13 +1,13 @@
 """What is asked of every model: one function per quantity, the same order of arguments everywhere.
 
-Plain numbers in the unit of the fit; arguments broadcast against each other and against the model's parameters.
+Plain numbers in the unit of the fit; arguments broadcast against each other and the model's parameters.
 x: repeat purchases; t_x: time from first to last purchase; T: time from first purchase to now.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 from scipy.special import expit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from klantwaarde.typing import Array, AttritionModel, SpendModel, Values
 
-    Model = TypeVar("Model", AttritionModel, SpendModel)
+    Model = TypeVar("Model", bound=AttritionModel | SpendModel)
 
 BLOCK = 16_384  # rows: what a kernel holds of them stays in cache
 FEW = 1_000  # rows below which looking for equal histories costs more than it saves
@@ -49,7 +49,7 @@ def cet(model: AttritionModel, t: Values, x: Values, t_x: Values, T: Values) -> 
 
 
 def dert(model: AttritionModel, delta: Values, x: Values, t_x: Values, T: Values) -> Array:
-    """Discounted expected residual transactions: a purchase at T + t counts e^(-delta t); without end. delta > 0."""
+    """Discounted expected residual transactions without end: one at T + t counts e^(-delta t); delta > 0."""
     _positive(delta, "the discount rate delta")
     return p_alive(model, x, t_x, T) * _if_alive(_discounted, model, delta, x, T)
 
@@ -98,7 +98,7 @@ def _buys(model: AttritionModel, t: Values) -> Array:
 def _if_alive(
     ask: Callable[[AttritionModel, Values], Array], model: AttritionModel, ahead: Values, x: Values, T: Values
 ) -> Array:
-    """ask(the population given alive, ahead), which t_x does not touch: once per distinct (x, T) of many rows.
+    """Answer of the population given alive, which t_x does not touch: once per distinct (x, T) of many rows.
 
     1.5 million histories in days share some 50,000 pairs.
     """
@@ -121,7 +121,7 @@ def _distinct_pairs(x: Array, T: Array) -> tuple[Array, Array, Array]:
 
 
 def _by_rows(ask: Callable[..., Array], model: Model, *arguments: Values) -> Array:
-    """ask(model, *arguments) on all cores, in blocks of rows; parameters with one value per row are cut along."""
+    """Values of ask(model, *arguments) on all cores, in blocks of rows; parameters per row are cut along."""
     build, fields = type(_checked(model)), _fields(model)
 
     def part(*values: Values) -> Array:
@@ -131,7 +131,8 @@ def _by_rows(ask: Callable[..., Array], model: Model, *arguments: Values) -> Arr
 
 
 def _fields(model: AttritionModel | SpendModel) -> tuple[Values, ...]:
-    return tuple(map(_numbers, model))  # type: ignore[arg-type] # models are NamedTuples, which a Protocol cannot say
+    # Models are NamedTuples, which a Protocol cannot say.
+    return tuple(map(_numbers, cast("tuple[Values, ...]", model)))
 
 
 def _numbers(values: Values) -> Array:
@@ -139,23 +140,19 @@ def _numbers(values: Values) -> Array:
 
 
 def _checked(model: Model) -> Model:
-    for name, values in zip(model._fields, _fields(model), strict=True):  # type: ignore[attr-defined] # as above
+    for name, values in zip(cast("Any", model)._fields, _fields(model), strict=True):
         _positive(values, f"{type(model).__name__}'s {name}")
     return model
 
 
 def _positive(values: Values, name: str) -> None:
-    _refuse(
-        values, ~(np.isfinite(values) & np.greater(values, 0)), f"{name} must be finite and greater than 0"
-    )
+    good = np.isfinite(values) & np.greater(values, 0)
+    _refuse(values, ~good, f"{name} must be finite and greater than 0")
 
 
 def _not_negative(values: Values, name: str) -> None:
-    _refuse(
-        values,
-        ~(np.isfinite(values) & np.greater_equal(values, 0)),
-        f"{name} must be finite and not negative",
-    )
+    good = np.isfinite(values) & np.greater_equal(values, 0)
+    _refuse(values, ~good, f"{name} must be finite and not negative")
 
 
 def _refuse(values: Values, bad: Array, rule: str) -> None:

@@ -28,17 +28,16 @@ def simulate(
     unit: str = "week",
     seed: int = 0,
 ) -> pa.Table:
-    """Orders of simulated customers, sorted by customer and date: customer_id (from 1), date and, with spend, amount.
+    """Orders of simulated customers: customer_id (from 1), date and, with spend, amount; in that order.
 
-    First purchases fall evenly over the first acquisition_days (default: a third of the window), repeat purchases up
-    to and including `end`, floored to days: two on one day are two rows. unit: that of the model's parameters.
-    amount: money, rounded to cents and at least one.
+    First purchases fall evenly over the first acquisition_days (default: a third of the window), repeat
+    purchases up to and including `end`, floored to days: two on one day are two rows. unit: that of the
+    model's parameters. amount: money, rounded to cents and at least one.
     """
     days_per_unit, last = check_unit(unit), _days(start, end)
     rng = np.random.default_rng(seed)
     born = rng.integers(_acquisition(acquisition_days, last), size=_count(customers))
-    customer, time = model.draw(rng, (last - born) / days_per_unit)
-    # A continuous time of 0.4 days after the first purchase lands on the day of the first purchase.
+    customer, time = model.draw(rng, (last + 1 - born) / days_per_unit)  # to the end of the last day
     repeat = born[customer] + np.floor(time * days_per_unit).astype(int)
     whose, day = np.append(np.arange(customers), customer), np.append(born, np.minimum(repeat, last))
     order = np.lexsort((day, whose))
@@ -59,7 +58,7 @@ def _acquisition(days: int | None, last: int) -> int:
     days = max(1, (last + 1) // 3) if days is None else days
     if not 1 <= days <= last + 1:
         raise BadParameters(
-            f"acquisition_days must lie between 1 and the window's {last + 1} days, but is {days}."
+            f"acquisition_days must lie between 1 and {last + 1}, the days of the window, but is {days}."
         )
     return days
 

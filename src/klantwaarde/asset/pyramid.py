@@ -67,9 +67,9 @@ def _band(tier: str, row: dict[str, Any] | None, totals: dict[str, float], activ
     )
 
 
-def _share(part: Any, whole: float) -> float | None:  # noqa: ANN401
+def _share(part: Any, whole: float) -> float | None:
     return float(part) / whole if part is not None and whole else None
 
 
-def _float(value: Any) -> float | None:  # noqa: ANN401
+def _float(value: Any) -> float | None:
     return None if value is None else float(value)

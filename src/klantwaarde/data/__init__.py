@@ -1,0 +1,1 @@
+"""Orders, customers and cells, and the engines that count them."""

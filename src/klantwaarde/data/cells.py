@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 """Days per unit of time; a year is 365.25 days, a month a twelfth of it."""
+
+_ONE_EACH: Any = None  # so that n may be left out, and is an array to whoever reads it
 
 ALIASES = {"frequency": "x", "recency": "t_x", "T": "T", "weights": "n"}
 """Column names of other packages' summaries, accepted here and nowhere else."""
@@ -33,7 +35,7 @@ class Cells:
     x: Array
     t_x: Array
     T: Array
-    n: Array = field(default=None)  # type: ignore[assignment]
+    n: Array = _ONE_EACH
     unit: str = "week"
 
     def __post_init__(self) -> None:
@@ -51,7 +53,7 @@ class Cells:
     def from_summary(cls, frame: Mapping[str, Any], unit: str = "week") -> Cells:
         """Cells from a summary table with columns x, t_x, T or, as other packages say, frequency, recency, T."""
         found = _renamed(frame, ALIASES, ("x", "t_x", "T"))
-        return cls(found["x"], found["t_x"], found["T"], found.get("n"), unit=unit)
+        return cls(found["x"], found["t_x"], found["T"], found.get("n", _ONE_EACH), unit=unit)
 
     @property
     def customers(self) -> float:
@@ -72,16 +74,17 @@ class SpendCells:
 
     x: Array
     zbar: Array
-    n: Array = field(default=None)  # type: ignore[assignment]
-    left_out: float = field(default=0.0)
+    n: Array = _ONE_EACH
+    left_out: float = 0.0
 
     def __post_init__(self) -> None:
         """Check once, where data enters."""
         x = _column(self.x, "x")
         n = np.ones_like(x) if self.n is None else _column(self.n, "n")
-        zbar = np.where(x > 0, np.asarray(self.zbar, dtype=float).ravel(), 0.0) if len(x) == np.size(self.zbar) else _column(self.zbar, "zbar")
-        columns = {"x": x, "zbar": _column(zbar, "zbar"), "n": n}
+        columns = {"x": x, "zbar": _column(self.zbar, "zbar"), "n": n}
         _same_length(columns)
+        # Without repeat purchases there is no mean; whatever stands there says nothing.
+        columns["zbar"] = zbar = np.where(x > 0, columns["zbar"], 0.0)
         _refuse(columns, _spend_faults(**columns))
         usable = (x > 0) & (zbar > 0)
         object.__setattr__(self, "left_out", float(self.left_out + n[~usable].sum()))
@@ -93,7 +96,7 @@ class SpendCells:
         """Spend cells from a table with columns x, zbar or, as other packages say, frequency, monetary_value."""
         aliases = {"frequency": "x", "monetary_value": "zbar", "weights": "n"}
         found = _renamed(frame, aliases, ("x", "zbar"))
-        return cls(found["x"], found["zbar"], found.get("n"))
+        return cls(found["x"], found["zbar"], found.get("n", _ONE_EACH))
 
     @property
     def customers(self) -> float:
@@ -121,7 +124,7 @@ def _renamed(frame: Mapping[str, Any], aliases: dict[str, str], needed: tuple[st
     return found
 
 
-def _column(values: Any, name: str) -> Array:  # noqa: ANN401
+def _column(values: Any, name: str) -> Array:
     try:
         return np.array(values, dtype=float).ravel()
     except (TypeError, ValueError) as error:
@@ -167,5 +170,5 @@ def _refuse(columns: dict[str, Array], faults: dict[str, Array]) -> None:
 def _fault(columns: dict[str, Array], reason: str, rows: Array) -> str:
     where = np.flatnonzero(rows)
     example = ", ".join(f"{name}={values[where[0]]:g}" for name, values in columns.items())
-    listed = ", ".join(str(row) for row in where[:5]) + (", ..." if len(where) > 5 else "")  # noqa: PLR2004
+    listed = ", ".join(str(row) for row in where[:5]) + (", ..." if len(where) > 5 else "")
     return f"- {len(where)} row(s) [{listed}]: {reason} (row {where[0]}: {example})"

@@ -1,4 +1,4 @@
-"""The data doctor's sheet: is the picture of the customers correct, timely and complete, and can models stand on it?"""
+"""The data doctor's sheet: are the orders correct, timely and complete, and can models stand on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from klantwaarde.data.customers import Customers
-    from klantwaarde.data.orders import Orders
 
 Section = Literal["correct", "timely", "complete", "ground"]
 Level = Literal["info", "warning"]
@@ -67,7 +66,11 @@ def sheet(base: Customers) -> Sheet:
     verdict = (
         f"{base.orders.read:,} lines read, {base.orders.profile['set_aside']:,} set aside ({share}), "
         f"{base.totals['customers']:,} customers up to {base.as_of}; "
-        + (f"{len(warnings)} thing(s) to look at." if warnings else "nothing stands out.")
+        + (
+            f"{len(warnings)} {'thing' if len(warnings) == 1 else 'things'} to look at."
+            if warnings
+            else "nothing stands out."
+        )
     )
     return Sheet(verdict, checks)
 
@@ -88,10 +91,13 @@ def _returns(base: Customers) -> Iterator[Check]:
     profile = base.orders.profile
     if not base.orders.has_money:
         return
+    if not profile["negative"]:
+        yield Check("correct", "returns", "info", 0, "No line is negative: there are no returns.")
+        return
     yield Check(
         "correct", "returns", "info", profile["negative"],
         f"{profile['negative']:,} lines are negative and are netted with the customer's other lines of that day.",
-        _float(profile["negative_amount"]), tuple(base.orders.examples("amount < 0")) if profile["negative"] else (),
+        _float(profile["negative_amount"]), tuple(base.orders.examples("amount < 0")),
     )  # fmt: skip
     yield Check("correct", "zero amounts", "info", profile["zero"],
                 f"{profile['zero']:,} lines have amount zero; they count for timing and in the mean.")  # fmt: skip
@@ -229,7 +235,11 @@ def _ground(base: Customers) -> Iterator[Check]:
                     f"The orders cover {days} days: seasons cannot be seen, and 'inactive' means less.",
                     remedy="Load a longer history if there is one.")  # fmt: skip
     if repeaters < FEW_REPEATERS:
-        text = "No customer ordered on two days" if not repeaters else f"Only {repeaters:,} customers ordered on two days or more"
+        text = (
+            "No customer ordered on two days"
+            if not repeaters
+            else f"Only {repeaters:,} customers ordered on two days or more"
+        )
         yield Check("ground", "few repeat customers", "warning", repeaters,
                     f"{text}: the models' parameters are uncertain.",
                     remedy="Use a longer history or a larger base; read scores per group, not per customer.")  # fmt: skip
@@ -240,7 +250,10 @@ def _peak(base: Customers) -> Iterator[Check]:
     days = min((base.as_of - first).days if first else 0, YEAR) - RECENT
     if days < RECENT:
         return
-    ends = {"recent": base.as_of - dt.timedelta(days=RECENT), "year_ago": base.as_of - dt.timedelta(days=YEAR)}
+    ends = {
+        "recent": base.as_of - dt.timedelta(days=RECENT),
+        "year_ago": base.as_of - dt.timedelta(days=YEAR),
+    }
     pace = base.engine.one(statement("pace", lines=base.orders.lines), {"as_of": base.as_of} | ends)
     ratio = (pace["recent"] / RECENT) / (pace["earlier"] / days) if pace["earlier"] else 0.0
     if ratio > PEAK:
@@ -262,11 +275,11 @@ def _concentration(base: Customers) -> Iterator[Check]:
                     remedy="Check whether it is one customer (a reseller, a cash desk), and consider it apart.")  # fmt: skip
 
 
-def _share(part: Any, whole: Any) -> str:  # noqa: ANN401
+def _share(part: Any, whole: Any) -> str:
     return f"{float(part) / float(whole):.1%}" if whole else "0.0%"
 
 
-def _float(money: Any) -> float | None:  # noqa: ANN401
+def _float(money: Any) -> float | None:
     return None if money is None else float(money)
 
 

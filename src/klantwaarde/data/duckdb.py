@@ -15,7 +15,6 @@ from klantwaarde.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
     from pathlib import Path
 
     import pandas as pd
@@ -65,7 +64,7 @@ class DuckDB:
         self._made += 1
         return f"{stem}_{self._made}"
 
-    def register(self, name: str, table: Any) -> None:  # noqa: ANN401 - Arrow table or reader
+    def register(self, name: str, table: Any) -> None:
         """Make an Arrow table known by a name."""
         self.connection.register(name, table)
 
@@ -97,7 +96,11 @@ class DuckDB:
         return frame
 
     def write_parquet(
-        self, sql: str, path: Path, parameters: Mapping[str, Any] | None = None, metadata: Mapping[str, str] | None = None
+        self,
+        sql: str,
+        path: Path,
+        parameters: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         """The statement's rows in a Parquet file, which appears whole or not at all; metadata goes into its footer."""
         said = ", ".join(f"{name}: {literal(value)}" for name, value in (metadata or {}).items())

@@ -82,7 +82,7 @@ class Orders:
 
 
 def orders(
-    source: Any,  # noqa: ANN401 - a path, a frame, an Arrow table or a relation
+    source: Any,
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "auto",
@@ -125,7 +125,18 @@ def orders(
     notes = _notes(readings, columns, amount, timezone, instants=instants)
     occasions = create_occasions(engine, "lines")
     return Orders(
-        engine, told, columns, "source", "all_lines", "lines", occasions, profile, notes, duplicates, repeated, copies
+        engine,
+        told,
+        columns,
+        "source",
+        "all_lines",
+        "lines",
+        occasions,
+        profile,
+        notes,
+        duplicates,
+        repeated,
+        copies,
     )
 
 
@@ -175,7 +186,13 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
 
 
 def _readings(
-    engine: DuckDB, columns: Columns, types: Mapping[str, str], fmt: str | None, decimal: str | None, *, strict: bool
+    engine: DuckDB,
+    columns: Columns,
+    types: Mapping[str, str],
+    fmt: str | None,
+    decimal: str | None,
+    *,
+    strict: bool,
 ) -> dict[str, Reading]:
     readings = {"date": _date(engine, columns.date, types[columns.date], fmt, strict=strict)}
     for name in (columns.amount, columns.quantity, columns.price, columns.margin):
@@ -225,7 +242,12 @@ def _count_duplicates(engine: DuckDB, types: Mapping[str, str]) -> tuple[int, tu
 
 
 def _create_lines(
-    engine: DuckDB, columns: Columns, types: Mapping[str, str], readings: Mapping[str, Reading], *, distinct: bool
+    engine: DuckDB,
+    columns: Columns,
+    types: Mapping[str, str],
+    readings: Mapping[str, Reading],
+    *,
+    distinct: bool,
 ) -> str:
     """Views all_lines and lines; the select of the lines before equal ones are dropped."""
     selected = (
@@ -297,7 +319,9 @@ def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) ->
         )
         if profile[count]
     ]
-    raise BadOrders(f"None of the {profile['lines']} lines of {told} can be used: {', '.join(reasons)}. Check the columns.")
+    raise BadOrders(
+        f"None of the {profile['lines']} lines of {told} can be used: {', '.join(reasons)}. Check the columns."
+    )
 
 
 def _notes(
@@ -325,7 +349,7 @@ def _line_told(row: Mapping[str, Any], *, money: bool) -> str:
     return f"{told}, amount {_shown(row['amount'])}" if money else told
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     return "none" if value is None else str(value)

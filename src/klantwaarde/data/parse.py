@@ -40,7 +40,9 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
     sql = f"cast(try_strptime({part}, {literal(best)}) as date)"
     unreadable = filled - good[best]
     if unreadable and strict:
-        _refuse_unreadable(engine, source, column, sql, f"no dates of the form {best}" if good[best] else "no dates we know")
+        _refuse_unreadable(
+            engine, source, column, sql, f"no dates of the form {best}" if good[best] else "no dates we know"
+        )
     return Reading(sql, f"column {column!r} is text, read as {best}", unreadable, fits["zones"])
 
 
@@ -77,8 +79,14 @@ def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, 
     sql = f"case when regexp_matches({text}, {literal(pattern)}) then {plain} end"
     unreadable = fits["filled"] - fits["point" if mark == "." else "comma"]
     if unreadable and strict:
-        _refuse_unreadable(engine, source, column, sql, f"no numbers with a decimal {'point' if mark == '.' else 'comma'}")
-    return Reading(sql, f"column {column!r} is text, read with a decimal {'point' if mark == '.' else 'comma'}", unreadable)
+        _refuse_unreadable(
+            engine, source, column, sql, f"no numbers with a decimal {'point' if mark == '.' else 'comma'}"
+        )
+    return Reading(
+        sql,
+        f"column {column!r} is text, read with a decimal {'point' if mark == '.' else 'comma'}",
+        unreadable,
+    )
 
 
 def _decimal_mark(column: str, fits: dict[str, int]) -> str:

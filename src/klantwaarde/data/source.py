@@ -20,7 +20,7 @@ TEXT = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz")
 DATABASE = (".duckdb", ".db", ".ddb")
 
 
-def open_source(engine: DuckDB, name: str, source: Any, *, table: str | None, encoding: str) -> str:  # noqa: ANN401
+def open_source(engine: DuckDB, name: str, source: Any, *, table: str | None, encoding: str) -> str:
     """Make the source known to the engine as `name`; what it is, in words."""
     if isinstance(source, str | Path):
         return _open_path(engine, name, str(source), table=table, encoding=encoding)
@@ -48,16 +48,22 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
 
 
 def _files(path: str) -> list[str]:
-    found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else [path]
+    found = [path]
+    if glob.has_magic(path):
+        found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - a pattern may be absolute
     if len(found) == 1 and Path(found[0]).is_dir():
         found = sorted(str(file) for file in Path(found[0]).rglob("*.parquet"))
         if not found:
-            raise BadOrders(f"The folder {path} holds no Parquet files. Give a file, or a pattern such as '{path}/*.csv'.")
+            raise BadOrders(
+                f"The folder {path} holds no Parquet files. Give a file, or a pattern such as '{path}/*.csv'."
+            )
     if not found or not Path(found[0]).exists():
         raise BadOrders(f"There is no file {path} (looked in {Path.cwd()}). Check the name, or give a full path.")
     empty = [file for file in found if Path(file).stat().st_size == 0]
     if empty:
-        raise BadOrders(f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the orders below it.")
+        raise BadOrders(
+            f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the orders below it."
+        )
     return found
 
 
@@ -72,7 +78,12 @@ def _kind(files: list[str], path: str) -> str:
 
 def _open_text(engine: DuckDB, name: str, files: list[str], encoding: str) -> None:
     # Everything as text: customer 00123 stays 00123, and dates and decimals are read by stated rules, not guesses.
-    relation = engine.connection.read_csv(files, all_varchar=True, header=True, encoding=encoding)
+    relation = engine.connection.read_csv(
+        files,  # type: ignore[arg-type] # lists of files are read too, whatever the stub says
+        all_varchar=True,
+        header=True,
+        encoding=encoding,
+    )
     # Read once into a table: the lines are looked at several times, and parsing costs more than all of that.
     relation.create(name)
 
@@ -86,13 +97,13 @@ def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> N
     names = [row["table_name"] for row in found]
     if table is None and len(names) == 1:
         table = names[0]
-    if table not in names:
+    if table is None or table not in names:
         raise BadOrders(f"{file} holds the tables {', '.join(names) or 'none'}. Say which one with table=.")
     schema = next(row["table_schema"] for row in found if row["table_name"] == table)
     engine.run(f"create temp view {name} as select * from {name}_file.{identifier(schema)}.{identifier(table)}")
 
 
-def _to_arrow(source: Any) -> pa.Table:  # noqa: ANN401
+def _to_arrow(source: Any) -> pa.Table:
     try:
         if isinstance(source, pa.Table):
             return source
@@ -119,7 +130,9 @@ def _to_arrow(source: Any) -> pa.Table:  # noqa: ANN401
 
 def _refuse_empty(engine: DuckDB, name: str, told: str) -> None:
     if not engine.rows(f"select 1 as one from {name} limit 1"):
-        raise BadOrders(f"{told} holds no lines, only the columns {_listed(engine.columns(name))}. Give at least one order.")
+        raise BadOrders(
+            f"{told} holds no lines, only the columns {_listed(engine.columns(name))}. Give at least one order."
+        )
 
 
 def _listed(columns: Iterable[str]) -> str:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from klantwaarde.typing import Array
 
-BLOCK = (
-    16_384  # rows whose dozen temporaries stay in cache: one big block took eight times as long for BG/NBD
-)
+BLOCK = 16_384  # rows whose dozen temporaries stay in cache: one big block took eight times as long for BG/NBD
 STEPS = 16_384  # whole numbers summed one by one in Rising; customers with more orders go through gammaln
 
 B = TypeVar("B", bound=tuple[object, ...])

@@ -68,9 +68,7 @@ def diagnosis(names: tuple[str, ...], objective: Objective, found: Optimum) -> D
     if runaway or weak.any():
         told = [*_going(runaway), *(_undetermined(names, axis, runaway) for axis in flat)]
         return Diagnosis("boundary", "; ".join(clause for clause in told if clause), covariance)
-    return Diagnosis(
-        "converged", f"at most {found.remaining:.0e} of log-likelihood is left to gain", covariance
-    )
+    return Diagnosis("converged", f"at most {found.remaining:.0e} of log-likelihood is left to gain", covariance)
 
 
 def _bends(objective: Objective, found: Optimum) -> tuple[Array, Array, Array]:
@@ -100,9 +98,7 @@ def _runaway(names: tuple[str, ...], objective: Objective, found: Optimum, free:
             inner = found.hessian[np.ix_(free, free)]
             drift[free] = -sign * np.linalg.pinv(inner, rcond=1e-10) @ found.hessian[free, held]
         heading |= {
-            name: GROWS if move > 0 else SHRINKS
-            for name, move in zip(names, drift, strict=True)
-            if abs(move) > ALONG
+            name: GROWS if move > 0 else SHRINKS for name, move in zip(names, drift, strict=True) if abs(move) > ALONG
         }
     return heading
 
@@ -131,9 +127,7 @@ def _clause(pattern: tuple[tuple[str, str], ...]) -> str:
 
 def _undetermined(names: tuple[str, ...], axis: Array, runaway: dict[str, str]) -> str:
     """What a direction says along which the likelihood is flat."""
-    moving = [
-        name for name, part in zip(names, axis, strict=True) if abs(part) > ALONG and name not in runaway
-    ]
+    moving = [name for name, part in zip(names, axis, strict=True) if abs(part) > ALONG and name not in runaway]
     if not moving:
         return ""
     both = np.sort(axis[np.isin(names, moving)])

@@ -80,18 +80,14 @@ def _check(Model: type[NamedTuple], data: Cells | SpendCells) -> None:
     if not len(data):
         raise BadOrders("No customer has a repeat purchase with money: there is no spend to fit.")
     if isinstance(data, Cells) and not data.T.any():
-        raise BadOrders(
-            "Every T is 0: all first purchases fall on the last day, and nobody had time to buy again."
-        )
+        raise BadOrders("Every T is 0: all first purchases fall on the last day, and nobody had time to buy again.")
 
 
 def _start(Model: type[M], start: M | Sequence[float] | Mapping[str, float], units: Array) -> Array:
     values = [start[name] for name in Model._fields] if isinstance(start, Mapping) else list(start)
     theta = np.asarray(values, dtype=float)
     if theta.shape != units.shape or not (np.isfinite(theta) & (theta > 0)).all():
-        raise BadParameters(
-            f"start has to be {len(units)} positive numbers ({', '.join(Model._fields)}), not {start}."
-        )
+        raise BadParameters(f"start has to be {len(units)} positive numbers ({', '.join(Model._fields)}), not {start}.")
     return np.log(theta / units)
 
 

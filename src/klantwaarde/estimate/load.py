@@ -56,9 +56,7 @@ def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BadParameters(f"{path} is no {FORMAT} file: its format is not {FORMAT!r}.")
     if content.get("version") != SCHEMA:
-        raise BadParameters(
-            f"{path} has version {content.get('version')!r}; this klantwaarde reads version {SCHEMA}."
-        )
+        raise BadParameters(f"{path} has version {content.get('version')!r}; this klantwaarde reads version {SCHEMA}.")
     return content
 
 
@@ -68,13 +66,9 @@ def _fit(entry: dict[str, Any], models: dict[str, type]) -> Fit[Any]:
         raise BadParameters(f"unknown model {name!r}; known: {', '.join(models)}")
     Model: Any = models[name]
     parameters = {field: _positive(field, entry["parameters"][field]) for field in Model._fields}
-    covariance = np.array(
-        [[np.inf if value is None else float(value) for value in row] for row in entry["covariance"]]
-    )
+    covariance = np.array([[np.inf if value is None else float(value) for value in row] for row in entry["covariance"]])
     if covariance.shape != (len(parameters), len(parameters)) or np.isnan(covariance).any():
-        raise BadParameters(
-            f"the covariance is not a table of {len(parameters)} by {len(parameters)} numbers"
-        )
+        raise BadParameters(f"the covariance is not a table of {len(parameters)} by {len(parameters)} numbers")
     told = ("status", "reason", "unit", "as_of", "cells", "evaluations", "mean_spend")
     return Fit(
         model=Model(**parameters),
@@ -87,14 +81,14 @@ def _fit(entry: dict[str, Any], models: dict[str, type]) -> Fit[Any]:
     )
 
 
-def _positive(name: str, value: Any) -> float:  # noqa: ANN401 - whatever the file holds
+def _positive(name: str, value: Any) -> float:
     number = _finite(name, value)
     if number <= 0:
         raise BadParameters(f"{name} = {number} is not positive")
     return number
 
 
-def _finite(name: str, value: Any) -> float:  # noqa: ANN401 - whatever the file holds
+def _finite(name: str, value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
         raise BadParameters(f"{name} = {value!r} is no finite number")
     return float(value)

@@ -34,21 +34,15 @@ def notes(model: NamedTuple, data: Cells | SpendCells, errors: Mapping[str, floa
 def _precision(model: NamedTuple, errors: Mapping[str, float]) -> str:
     unknown = [name for name, error in errors.items() if np.isinf(error)]
     rough = [name for name, value in model._asdict().items() if ROUGH * value < errors[name] < np.inf]
-    parts = (
-        [f"no standard error for {' and '.join(unknown)}: the data do not determine it"] if unknown else []
-    )
-    parts += (
-        [f"{' and '.join(rough)} hardly determined: a standard error above the value itself"] if rough else []
-    )
+    parts = [f"no standard error for {' and '.join(unknown)}: the data do not determine it"] if unknown else []
+    parts += [f"{' and '.join(rough)} hardly determined: a standard error above the value itself"] if rough else []
     return "; ".join(parts)
 
 
 def _left_out(data: SpendCells) -> str:
     if not data.left_out:
         return ""
-    return (
-        f"{data.left_out:,.0f} customers without a repeat purchase, or with mean spend of 0 or less, left out"
-    )
+    return f"{data.left_out:,.0f} customers without a repeat purchase, or with mean spend of 0 or less, left out"
 
 
 def _infinite_mean(model: GammaGamma, data: SpendCells) -> str:
@@ -56,9 +50,9 @@ def _infinite_mean(model: GammaGamma, data: SpendCells) -> str:
         return ""
     mean = float(np.average(data.zbar, weights=data.n))
     return (
-        f"q = {model.q:.3g} is not above 1: mean spend in the population is infinite, for a few customers spend "
-        f"far more than the rest; population_mean(fit) gives the observed mean, {mean:,.2f}, for "
-        "customers without repeat purchases; look for wholesale buyers or test orders"
+        f"q = {model.q:.3g} is not above 1: the mean in the population is infinite, for a few spend far "
+        f"more than the rest; population_mean(fit) gives the observed mean, {mean:,.2f}, for those without "
+        "repeat purchases; look for wholesale buyers or test orders"
     )
 
 

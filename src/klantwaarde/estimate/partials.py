@@ -65,9 +65,7 @@ def prepared(data: Cells | SpendCells) -> Histories | Spends:
     )
 
 
-def log_likelihood(
-    Model: type[NamedTuple], data: Cells | SpendCells
-) -> Callable[[Array], tuple[float, Array]]:
+def log_likelihood(Model: type[NamedTuple], data: Cells | SpendCells) -> Callable[[Array], tuple[float, Array]]:
     """The function z -> (log-likelihood, gradient), z the parameters' logs: what every estimator sees."""
     known = PARTIALS.get(Model)
     if known is None:
@@ -127,9 +125,7 @@ def gamma_gamma(theta: Array, data: Spends) -> tuple[float, Array]:
     return float(value - data.n @ betaln(px, q)), np.array([p * to_p, q * to_q, to_gamma])
 
 
-def _with_rising(
-    r: float, alpha: float, data: Histories, value: float, gradient: Array
-) -> tuple[float, Array]:
+def _with_rising(r: float, alpha: float, data: Histories, value: float, gradient: Array) -> tuple[float, Array]:
     """The terms in x alone: Gamma(r + x) / Gamma(r) and alpha^-x."""
     rising, to_r = data.rising.log(r)
     gradient[0] += r * to_r
@@ -181,9 +177,7 @@ def _pareto_rows(r: float, alpha: float, s: float, beta: float, block: tuple[Arr
     to_r += r * _sum(share, gap_alpha - log_alpha)
     to_alpha += alpha * _sum(share, p * (1 / (alpha + T) - per_alpha / since_alpha))
     to_s = s * (_sum(share, gap_beta - log_beta) - _sum(n, late)) + share.sum()
-    to_beta = s * _sum(n, T / (beta + T)) + beta * _sum(
-        share, s / (beta + T) - (s + 1) * per_beta / since_beta
-    )
+    to_beta = s * _sum(n, T / (beta + T)) + beta * _sum(share, s / (beta + T) - (s + 1) * per_beta / since_beta)
     return np.array([value + _sum(n, added - s * late), to_r, to_alpha, to_s, to_beta])
 
 
@@ -193,9 +187,7 @@ def _node_means(r: float, alpha: float, s: float, beta: float, block: tuple[Arra
     total, *sums = (np.zeros_like(x) for _ in range(5))
     for share, log_alpha, log_beta in product_nodes(r + x, s + 1, alpha, beta, t_x, T):
         total += share
-        for mean, node in zip(
-            sums, (log_alpha, log_beta, np.exp(-log_alpha), np.exp(-log_beta)), strict=True
-        ):
+        for mean, node in zip(sums, (log_alpha, log_beta, np.exp(-log_alpha), np.exp(-log_beta)), strict=True):
             np.add(mean, share * node, out=mean)
     over = np.maximum(total, TINY)
     return total, *(mean / over for mean in sums)

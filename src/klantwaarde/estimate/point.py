@@ -8,7 +8,7 @@ model and size.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -52,6 +52,17 @@ class Objective:
     def clipped(self, z: Array) -> Array:
         """The nearest z within the box."""
         return np.clip(z, self.lower, self.upper)
+
+    def towards(self, z: Array, step: Array) -> Array:
+        """The point z + step, shortened so that it ends where its first parameter meets an edge.
+
+        Clipping each parameter by itself would leave the ridge along which several grow together.
+        """
+        room = np.where(step > 0, self.upper, self.lower) - z
+        open_ = np.abs(room) > EDGE
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.where(open_ & (step != 0), room / step, np.inf)
+        return self.clipped(z + min(1.0, float(reach.min())) * step)
 
     def free(self, z: Array, gradient: Array) -> Array:
         """Which parameters are not held at an edge of the box by the gradient."""
@@ -121,9 +132,11 @@ def newton(objective: Objective, z: Array, hessian: Array | None = None) -> Opti
         moved = None if remaining <= ENOUGH else _moved(objective, z, value, gradient, step)
         if moved is None:
             break
+        slow = _step(objective, moved[0], moved[2], curvature)[1] > SLOW * remaining
+        if slow:
+            moved = _further(objective, z, moved)
         taken, change = moved[0] - z, moved[2] - gradient
         z, value, gradient = moved
-        slow = _step(objective, z, gradient, curvature)[1] > SLOW * remaining
         curvature = objective.hessian(z, gradient) if slow else _learned(curvature, taken, change)
         exact = slow
     if not exact:
@@ -151,11 +164,21 @@ def _moved(
     """The first point along the step, halved until it gains (to rounding); None if none does."""
     noise = 1e-13 * abs(value)
     for halvings in range(HALVINGS):
-        there = objective.clipped(z + step / 2**halvings)
+        there = objective.towards(z, step / 2**halvings)
         reached, slope = objective(there)
         if reached >= value + 1e-4 * float(gradient @ (there - z)) - noise:
             return (there, reached, slope) if (there != z).any() else None
     return None
+
+
+def _further(objective: Objective, z: Array, moved: tuple[Array, float, Array]) -> tuple[Array, float, Array]:
+    """The point reached by doubling a step while that gains: along a ridge Newton steps are too short."""
+    while True:
+        there = objective.towards(z, 2 * (moved[0] - z))
+        reached, slope = objective(there)
+        if reached <= moved[1]:
+            return moved
+        moved = there, reached, slope
 
 
 def _learned(curvature: Array, taken: Array, change: Array) -> Array:
@@ -167,10 +190,8 @@ def _learned(curvature: Array, taken: Array, change: Array) -> Array:
     return np.asarray(curvature + np.outer(miss, miss) / scale)
 
 
-def near(
-    objective: Objective, start: Array, method: Literal["L-BFGS-B", "Nelder-Mead"] = "L-BFGS-B"
-) -> Array:
-    """Where one of SciPy's optimisers ends, be it content or not: the Newton steps judge."""
+def near(objective: Objective, start: Array, rounds: int = 200, *, simplex: bool = False) -> Array:
+    """Where L-BFGS-B (or Nelder-Mead) ends, be it content or not: the Newton steps judge."""
     size = max(abs(objective(start)[0]), 1.0)
 
     def cost(z: Array) -> tuple[float, Array]:
@@ -178,12 +199,13 @@ def near(
         return -value / size, -gradient / size
 
     bounds = list(zip(objective.lower, objective.upper, strict=True))
-    options: Any = {"maxiter": 200, "ftol": 1e-12}
+    options: Any = {"maxiter": rounds, "ftol": 1e-12}
     function: Any = cost
-    if method == "Nelder-Mead":
+    if simplex:
         options = {"maxiter": 400 * len(start), "xatol": 1e-8, "fatol": 1e-14, "adaptive": True}
         function = _value_only(cost)
-    jac: Any = method == "L-BFGS-B"
+    method: Any = "Nelder-Mead" if simplex else "L-BFGS-B"
+    jac: Any = not simplex
     found = minimize(function, start, jac=jac, method=method, bounds=bounds, options=options)
     return objective.clipped(found.x)
 

@@ -84,9 +84,7 @@ def save_fits(
     settings: Mapping[str, Any] | None = None,
 ) -> None:
     """One JSON file for a timing fit, a spend fit, or both, and the settings they were made with."""
-    roles = {
-        role: None if kept is None else _entry(kept) for role, kept in (("timing", timing), ("spend", spend))
-    }
+    roles = {role: None if kept is None else _entry(kept) for role, kept in (("timing", timing), ("spend", spend))}
     content = {"format": FORMAT, "version": SCHEMA, "klantwaarde": version("klantwaarde"), **roles}
     content["settings"] = dict(settings or {})
     write_text(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -94,9 +92,7 @@ def save_fits(
 
 def _entry(kept: Fit[Any]) -> dict[str, Any]:
     """Everything in a fit as JSON, an infinite variance as null. Floats read back exactly."""
-    covariance = [
-        [value if np.isfinite(value) else None for value in row] for row in kept.covariance.tolist()
-    ]
+    covariance = [[value if np.isfinite(value) else None for value in row] for row in kept.covariance.tolist()]
     told = (
         "log_likelihood",
         "status",

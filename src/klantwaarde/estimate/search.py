@@ -17,6 +17,7 @@ from klantwaarde.estimate.point import (
     ascent,
     best_start,
     better,
+    near,
     newton,
 )
 from klantwaarde.estimate.starts import box, starts, thinned
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array
 
 FIRST = 4_096  # customers on which starts are tried: milliseconds a pass
+ROUGHLY = 25  # iterations that tell which of many starts leads highest
 SECOND = 65_536  # customers whose optimum is within a few steps of that of all
 
 
-def search(
-    Model: type[NamedTuple], data: Cells | SpendCells, start: Array | None = None
-) -> tuple[Objective, Optimum]:
+def search(Model: type[NamedTuple], data: Cells | SpendCells, start: Array | None = None) -> tuple[Objective, Optimum]:
     """The best optimum found, with its objective; data scaled, start and optimum in z = log(parameter)."""
     samples = [size for size in (FIRST, SECOND) if len(data) > 2 * size]
     stages = [_objective(Model, thinned(data, size)) for size in samples] + [_objective(Model, data)]
@@ -39,9 +39,7 @@ def search(
     found = _several(stages[0], ranked if start is None else [start, *ranked])
     for objective in stages[1:]:
         following = newton(objective, found.z, found.hessian)
-        found = (
-            following if following.remaining <= GOOD else better(following, ascent(objective, following.z))
-        )
+        found = following if following.remaining <= GOOD else better(following, ascent(objective, following.z))
     stages[-1].evaluations = sum(objective.evaluations for objective in stages)
     return stages[-1], found
 
@@ -52,11 +50,11 @@ def _several(objective: Objective, ranked: list[Array]) -> Optimum:
     found = reduce(better, (ascent(objective, start) for start in chosen))
     if _sure(objective, found):
         return found
-    others = [near(objective, start) for start in ranked]
+    others = [near(objective, start, rounds=ROUGHLY) for start in ranked]
     found = better(found, newton(objective, max(others, key=lambda z: objective(z)[0])))
     if found.remaining <= GOOD:
         return found
-    return better(found, newton(objective, near(objective, found.z, "Nelder-Mead")))
+    return better(found, newton(objective, near(objective, found.z, simplex=True)))
 
 
 def _sure(objective: Objective, found: Optimum) -> bool:

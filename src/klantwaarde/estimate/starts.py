@@ -52,7 +52,7 @@ def box(names: tuple[str, ...]) -> tuple[Array, Array]:
 
 
 def starts(names: tuple[str, ...], data: Cells | SpendCells) -> list[Array]:
-    """Points of a small grid in z for scaled data: alpha from the rate of purchase, gamma from mean spend 1."""
+    """Points of a small grid in z for scaled data: alpha from the purchase rate, gamma from mean spend 1."""
     return [_start(names, dict(zip(names, point, strict=True)), data) for point in product(*_grid(names))]
 
 

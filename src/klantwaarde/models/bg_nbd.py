@@ -1,4 +1,4 @@
-"""BG/NBD: customers buy at a gamma-distributed rate; after each repeat purchase a coin, beta-distributed, ends it.
+"""BG/NBD: customers buy at a gamma-distributed rate; after each repeat purchase a coin may end it.
 
 Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BGNBD(NamedTuple):
-    """Purchase rate ~ Gamma(r, alpha), dropout chance per repeat purchase ~ Beta(a, b). alpha in units of time."""
+    """Purchase rate ~ Gamma(r, alpha), dropout chance per repeat purchase ~ Beta(a, b). alpha: time."""
 
     r: Values
     alpha: Values
@@ -31,20 +31,19 @@ class BGNBD(NamedTuple):
         alive = buying - r * np.log1p(np.divide(T, alpha)) - x * np.log(np.add(alpha, T))
         ended = np.log(np.divide(a, np.add(b, np.maximum(x, 1)) - 1))  # B(a + 1, b + x - 1) / B(a, b + x)
         gone = buying + ended - r * np.log1p(np.divide(t_x, alpha)) - x * np.log(np.add(alpha, t_x))
-        return np.asarray(alive + np.zeros_like(gone)), np.where(
-            np.greater(x, 0), gone + np.zeros_like(alive), -np.inf
-        )
+        gone = np.where(np.greater(x, 0), gone + np.zeros_like(alive), -np.inf)
+        return np.asarray(alive + np.zeros_like(gone)), gone
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all models
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:
         """BG/NBD(r + x, alpha + T, a, b + x)."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x))
 
     def purchases(self, t: Values) -> Array:
-        """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); the paper's eq. 9 is its 2F1, which overflows."""
+        """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); eq. 9 is its 2F1, which overflows."""
         return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)
 
     def discounted(self, delta: Values) -> Array:
-        """E[lambda / (delta + lambda p)]: purchases follow the intensity lambda e^(-lambda p t) while coins fall."""
+        """E[lambda / (delta + lambda p)], the intensity at t being lambda e^(-lambda p t)."""
         return in_blocks(_discounted, 32, self.r, np.multiply(delta, self.alpha), self.a, self.b)
 
     def born(self) -> tuple[Values, BGNBD]:
@@ -52,13 +51,14 @@ class BGNBD(NamedTuple):
         return 1.0, self
 
     def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
-        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,). No coin stands before the first."""
+        """(customer, time) of repeat purchases in (0, T]; no coin stands before the first of them."""
         rate = rng.gamma(self.r, size=T.shape) / self.alpha
         return first_points(rng, rate, T, coins_survived(rng, self.a, self.b, len(T)) + 1)
 
 
-# Both means below are over p ~ Beta(a, b) of a falling function h that levels off as p -> 0, where the density may
-# have an endless tail (a < 1), as it may at p -> 1 (b < 1). From d[p^a (1-p)^b (h - h(1))] integrating to 0:
+# Both means below are over p ~ Beta(a, b) of a falling function h that levels off as p -> 0. For a < 1 the
+# density has an endless tail there, in log p, and for b < 1 one at p -> 1. As the integral of
+# d[p^a (1-p)^b (h - h(1))] is 0:
 #
 #   E[h] = h(1) + b / ((a+b)(a+b+1)) E'[(a+b) (h - h(1)) / (1-p) - h'],     E' over p ~ Beta(a+1, b+1)
 #
@@ -81,7 +81,10 @@ def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
 
 
 def _discounted(r: Values, theta: Values, a: Values, b: Values) -> Array:
-    """E[y / (theta + y p)] over y ~ Gamma(r, 1), p ~ Beta(a, b): r E[h(p)] over y ~ Gamma(r + 1, 1), h(p) = 1 / (theta + y p)."""
+    """E[y / (theta + y p)] over y ~ Gamma(r, 1), p ~ Beta(a, b).
+
+    It is r E[h(p)] over y ~ Gamma(r + 1, 1), with h(p) = 1 / (theta + y p).
+    """
     slack = np.log1p(np.add(r, 1) / theta)
     share, y = gamma_nodes(np.add(r, 1), slack)
     weight, p, _ = beta_nodes(np.add(a, 1), np.add(b, 1), 2 * slack)
@@ -96,9 +99,9 @@ def _discounted(r: Values, theta: Values, a: Values, b: Values) -> Array:
 
 
 def coins_survived(rng: np.random.Generator, a: Values, b: Values, customers: int) -> Array:
-    """How often each customer's coin, p ~ Beta(a, b), falls well before it ends it; inf where p is 0 to a double."""
+    """How often each customer's coin, p ~ Beta(a, b), falls well before it ends it; inf where p is 0."""
     p = rng.beta(a, b, size=customers)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.asarray(np.floor(rng.exponential(size=customers) / -np.log1p(-p)))
 
 

@@ -38,7 +38,7 @@ class MBGNBD(NamedTuple):
         )
         return np.asarray(alive + np.zeros_like(gone)), np.asarray(gone + np.zeros_like(alive))
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all models
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:
         """BG/NBD(r + x, alpha + T, a, b + x + 1): the coin of the last purchase is behind us."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x) + 1)
 
@@ -55,6 +55,6 @@ class MBGNBD(NamedTuple):
         return np.divide(self.b, np.add(self.a, self.b)), BGNBD(self.r, self.alpha, self.a, np.add(self.b, 1))
 
     def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
-        """(customer, time) of repeat purchases in (0, T]; T of shape (customers,). A coin stands before each of them."""
+        """(customer, time) of repeat purchases in (0, T]; a coin stands before each of them."""
         rate = rng.gamma(self.r, size=T.shape) / self.alpha
         return first_points(rng, rate, T, coins_survived(rng, self.a, self.b, len(T)))

@@ -23,24 +23,20 @@ class NBD(NamedTuple):
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone); gone is -inf: nobody leaves."""
-        alive = (
-            log_rising(self.r, x)
-            - self.r * np.log1p(np.divide(T, self.alpha))
-            - x * np.log(np.add(self.alpha, T))
-        )
+        alive = log_rising(self.r, x) - self.r * np.log1p(np.divide(T, self.alpha)) - x * np.log(np.add(self.alpha, T))
         alive = np.asarray(alive + np.zeros_like(t_x))
         return alive, np.full_like(alive, -np.inf)
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:  # noqa: ARG002 - one signature for all models
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:
         """NBD(r + x, alpha + T)."""
         return NBD(np.add(self.r, x), np.add(self.alpha, T))
 
     def purchases(self, t: Values) -> Array:
-        """r t / alpha."""
+        """Expected purchases, r t / alpha."""
         return np.asarray(np.multiply(self.r, t) / self.alpha)
 
     def discounted(self, delta: Values) -> Array:
-        """r / alpha / delta: expected purchases, those at t worth e^(-delta t), without end."""
+        """Discounted purchases without end, r / alpha / delta."""
         return np.asarray(np.divide(self.r, self.alpha) / delta)
 
     def born(self) -> tuple[Values, NBD]:

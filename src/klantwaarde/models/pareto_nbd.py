@@ -25,7 +25,7 @@ class ParetoNBD(NamedTuple):
     beta: Values
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
-        """(alive, gone); gone is an integral over the time of death between t_x and T, without cancellation."""
+        """(alive, gone); gone is an integral over the time of death, from t_x to T, without cancellation."""
         r, alpha, s, beta = self
         buying = log_rising(r, x) - r * np.log1p(np.divide(T, alpha)) - x * np.log(np.add(alpha, T))
         alive = buying - s * np.log1p(np.divide(T, beta))
@@ -33,18 +33,18 @@ class ParetoNBD(NamedTuple):
         gone = gone + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:  # noqa: ARG002 - one signature for all models
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:
         """Pareto/NBD(r + x, alpha + T, s, beta + T)."""
         return ParetoNBD(np.add(self.r, x), np.add(self.alpha, T), self.s, np.add(self.beta, T))
 
     def purchases(self, t: Values) -> Array:
-        """r / alpha * beta / (s - 1) * (1 - (beta / (beta + t))^(s - 1)), also at s = 1 and s -> 0."""
+        """Rate r / alpha times lifetime in t, beta / (s-1) (1 - (beta / (beta+t))^(s-1)), also at s = 1."""
         log_grown = np.log1p(np.divide(t, self.beta))
         lifetime = self.beta * log_grown * exprel((1 - np.asarray(self.s)) * log_grown)
         return np.asarray(np.divide(self.r, self.alpha) * lifetime)
 
     def discounted(self, delta: Values) -> Array:
-        """r / alpha * E[1 / (mu + delta)] over mu ~ Gamma(s, beta): rate times effective discounted lifetime."""
+        """Rate r / alpha times discounted lifetime, E[1 / (mu + delta)] over mu ~ Gamma(s, beta)."""
         lifetime = in_blocks(_discounted_lifetime, 256, self.s, np.multiply(delta, self.beta))
         return np.asarray(np.divide(self.r, self.alpha) * self.beta * lifetime)
 
@@ -66,7 +66,7 @@ class ParetoNBD(NamedTuple):
 def _discounted_lifetime(s: Values, theta: Values) -> Array:
     """E[1 / (y + theta)] over y ~ Gamma(s, 1): theta^(s-1) Psi(s, s; theta), Psi being Tricomi's function.
 
-    By parts E[h] = E'[h - h'] with E' over Gamma(s + 1, 1): positive terms, and no long tail at y -> 0 where s < 1.
+    By parts E[h] = E'[h - h'], E' over Gamma(s + 1, 1): positive terms, and no long tail at y -> 0 for s < 1.
     """
     weight, y = gamma_nodes(np.add(s, 1), 2 * np.log1p(np.add(s, 1) / theta))
     h = 1 / (y + np.asarray(theta)[..., None])

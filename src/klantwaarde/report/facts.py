@@ -44,7 +44,7 @@ def facts(
     """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version."""
     engine, money = base.engine, base.orders.has_money
     totals = engine.one(statement("scored_totals", scored=table))
-    return plain(
+    told: dict[str, Any] = plain(
         {
             **words,
             "generated_at": dt.datetime.now(tz=dt.UTC).replace(microsecond=0, tzinfo=None).isoformat(),
@@ -67,9 +67,10 @@ def facts(
             "doctor": sheet.as_dict(),
         }
     )
+    return told
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:
     """The value in JSON's types: dates as text, DECIMAL as float, what is not finite as None, other things as text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
@@ -93,7 +94,7 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, str]]:
         (
             "annual discount rate",
             f"{terms.annual_discount_rate:.2%}",
-            "a euro next year is worth this much less",
+            "money a year from now is worth this much less",
         ),
         ("margin rate", f"{terms.margin_rate:.1%}", f"margin per unit of revenue, {margin}"),
         ("last year", f"{base.year_ago} to {base.as_of}", "who brought no revenue in it is inactive"),

@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
 TIERS = {"top": "#0b3c49", "large": "#16697a", "medium": "#4a98a5", "small": "#a3cdd2", "inactive": "#dde2e4"}
 INK, QUIET, LINE, WARM = "#1d2b30", "#5c6b70", "#dde2e4", "#b4531a"
-SHADES = ("#eef5f6", "#d3e6e9", "#a3cdd2", "#4a98a5", "#16697a", "#0b3c49")
+SHADES = ("#eef5f6", "#d3e6e9", "#a3cdd2", "#357d8b", "#16697a", "#0b3c49")
 DARK_FROM = 3
 """Shades from this one on carry white text."""
+
+COLUMN_ENDS = (5.9, 7.4, 8.98)
+"""Where the columns beside the pyramid end, in inches."""
 
 MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
 class _Stack(NamedTuple):
-    """Where a pyramid stands, in inches: the height of its tip and of a band, its foot, its number of bands."""
+    """A pyramid's place in inches: height of its tip, of a band, width of its foot; its number of bands."""
 
     tip: float
     band: float
@@ -100,7 +103,7 @@ def value_risk(facts: Mapping[str, Any], speech: Speech, *, narrow: bool = False
 
 def corner(grid: Mapping[str, Any]) -> tuple[int, int]:
     """Rows from the bottom, and first column, of the corner: valuable, and likelier gone than not."""
-    unlikely = sum(edge <= 0.5 for edge in grid["p_alive_edges"][1:])  # noqa: PLR2004
+    unlikely = sum(edge <= 0.5 for edge in grid["p_alive_edges"][1:])
     columns = len(grid["customers"][0])
     return max(unlikely, 1), columns - max(columns // 3, 1)
 
@@ -144,40 +147,30 @@ def _band(axes: Axes, tier: str, level: int, stack: _Stack) -> None:
 
 
 def _wide_head(axes: Axes, facts: Mapping[str, Any], speech: Speech, y: float) -> None:
-    for x, word, needed in _wide_columns():
-        if facts["money"] or not needed:
-            axes.text(x, y, speech.word(word), ha="right", fontsize=8.5, color=QUIET)
+    words = ("head_last_year", "head_rlv") if facts["money"] else ("head_orders", "head_p_alive")
+    for x, word in zip(COLUMN_ENDS, ("head_customers", *words), strict=True):
+        axes.text(x, y, speech.word(word), ha="right", fontsize=8.5, color=QUIET)
 
 
-def _wide_columns() -> tuple[tuple[float, str, bool], ...]:
-    """Where a column ends, its head, and whether it is about money."""
-    return (6.1, "head_customers", False), (7.6, "head_last_year", True), (8.98, "head_rlv", True)
-
-
-def _wide_row(
-    axes: Axes, facts: Mapping[str, Any], tier: Mapping[str, Any], speech: Speech, y: float
-) -> None:
-    axes.text(
-        3.95, y, speech.known("tier_", tier["tier"]), va="center", fontsize=12, fontweight="bold", color=INK
-    )
+def _wide_row(axes: Axes, facts: Mapping[str, Any], tier: Mapping[str, Any], speech: Speech, y: float) -> None:
+    """The tier's name, and per column a number with its share below it."""
+    axes.text(3.95, y, speech.known("tier_", tier["tier"]), va="center", fontsize=12, fontweight="bold", color=INK)
     whole = "of_all" if tier["tier"] == "inactive" else "of_active"
-    told = [
-        (speech.number(tier["customers"]), speech.word(whole, share=speech.share(tier["customers_share"]))),
-        (
-            speech.money(tier["value_last_year"]),
-            speech.word("of_total", share=speech.share(tier["value_last_year_share"])),
-        ),
-        (speech.money(tier["rlv"]), speech.word("of_total", share=speech.share(tier["rlv_share"]))),
-    ]
-    for (x, _, needed), (number, share) in zip(_wide_columns(), told, strict=True):
-        if facts["money"] or not needed:
-            axes.text(x, y + 0.02, number, ha="right", va="bottom", fontsize=11, color=INK)
-            axes.text(x, y - 0.05, share, ha="right", va="top", fontsize=8.5, color=QUIET)
+    told = [(speech.number(tier["customers"]), speech.word(whole, share=speech.share(tier["customers_share"])))]
+    if facts["money"]:
+        last_year, to_come = (
+            speech.word("of_total", share=speech.share(tier[name])) for name in ("value_last_year_share", "rlv_share")
+        )
+        told += [(speech.money(tier["value_last_year"]), last_year), (speech.money(tier["rlv"]), to_come)]
+    else:
+        told += [(speech.number(tier["orders"]), ""), (speech.chance(tier["p_alive_mean"]), "")]
+    for x, (number, share) in zip(COLUMN_ENDS, told, strict=True):
+        valign = "bottom" if share else "center"
+        axes.text(x, y + 0.02 * bool(share), number, ha="right", va=valign, fontsize=11, color=INK)
+        axes.text(x, y - 0.05, share, ha="right", va="top", fontsize=8.5, color=QUIET)
 
 
-def _narrow_row(
-    axes: Axes, facts: Mapping[str, Any], tier: Mapping[str, Any], speech: Speech, y: float
-) -> None:
+def _narrow_row(axes: Axes, facts: Mapping[str, Any], tier: Mapping[str, Any], speech: Speech, y: float) -> None:
     name = f"{speech.known('tier_', tier['tier'])}: {speech.count('customers', tier['customers'])}"
     whole = "of_all" if tier["tier"] == "inactive" else "of_active"
     lines = [speech.word(whole, share=speech.share(tier["customers_share"]))]
@@ -201,17 +194,15 @@ def _shades(values: Sequence[Sequence[float | None]]) -> list[list[int]]:
 
 def _cell(grid: _Grid, row: int, column: int, shade: int) -> None:
     """One box: its customers and, where there is money, their residual value."""
-    patch = Rectangle(
-        grid.at(row, column), *grid.box, facecolor=SHADES[shade], edgecolor="white", linewidth=2
-    )
+    patch = Rectangle(grid.at(row, column), *grid.box, facecolor=SHADES[shade], edgecolor="white", linewidth=2)
     grid.axes.add_patch(patch)
-    ink, quiet = ("white", "#e6f0f2") if shade >= DARK_FROM else (INK, QUIET)
+    ink = "white" if shade >= DARK_FROM else INK
     customers, rlv = grid.table["customers"][row][column], grid.table["rlv"]
     x, y = grid.at(row + 0.5, column + 0.5)
     told = bool(grid.facts["money"] and rlv and customers)
     if told:
         below, size = grid.speech.compact(rlv[row][column]), 7.5 if grid.narrow else 9
-        grid.axes.text(x, y - 0.05, below, ha="center", va="top", fontsize=size, color=quiet)
+        grid.axes.text(x, y - 0.05, below, ha="center", va="top", fontsize=size, color=ink)
     said = (grid.speech.short if grid.narrow else grid.speech.number)(customers or None)
     size = 9 if grid.narrow else 12
     grid.axes.text(x, y, said, ha="center", va="bottom" if told else "center", fontsize=size, color=ink)
@@ -241,7 +232,9 @@ def value_bands(facts: Mapping[str, Any], speech: Speech) -> list[str]:
     bare = [speech.short(edge) for edge in grid["value_edges"]]
     edges = bare if plain else [speech.compact(edge) for edge in grid["value_edges"]]
     bands = [f"{low}–{high}" for low, high in zip(edges[:-1], bare[1:], strict=True)]
-    if len(bands) > 1:
+    if len(bands) == 1:
+        return [speech.word("over", low=edges[0])]
+    if bands:
         bands[0] = speech.word("up_to", high=edges[1])
         bands[-1] = speech.word("over", low=edges[-2])
     return bands

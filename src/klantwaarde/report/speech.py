@@ -38,7 +38,7 @@ class Speech:
 
     def known(self, prefix: str, code: object) -> str:
         """The words of `prefix` + `code`, or the code itself where the table has none."""
-        key = f"{prefix}{code}"
+        key = f"{prefix}{code}".replace(" ", "_")
         return self.word(key) if key in WORDS else str(code)
 
     def count(self, key: str, n: float | None, decimals: int = 0) -> str:
@@ -90,9 +90,9 @@ class Speech:
 
     def chance(self, value: float | None) -> str:
         """The probability in whole percents; never "0 %" or "100 %" for what is only nearly so."""
-        if value is None or value in {0, 1} or 0.01 <= value < 0.995:  # noqa: PLR2004
+        if value is None or value in {0, 1} or 0.01 <= value < 0.995:
             return self.share(value, 0)
-        return f"< 1{SPACE}%" if value < 0.5 else f"> 99{SPACE}%"  # noqa: PLR2004
+        return f"< 1{SPACE}%" if value < 0.5 else f"> 99{SPACE}%"
 
     def date(self, iso: str | None) -> str:
         """The day in full: "30 June 1998"."""

@@ -7,9 +7,7 @@ from importlib.resources import files
 
 LANGUAGES = ("en", "nl")
 
-WORDS: dict[str, dict[str, str]] = tomllib.loads(
-    files("klantwaarde.report").joinpath("words.toml").read_text("utf-8")
-)
+WORDS: dict[str, dict[str, str]] = tomllib.loads(files("klantwaarde.report").joinpath("words.toml").read_text("utf-8"))
 """Key to language to words."""
 
 MONTHS = {

@@ -98,7 +98,7 @@ def backtest(
     before, table = holdout(orders, day, last, unit)
     history, actual, money = _arrays(table, unit)
     horizon = (last - day).days / check_unit(unit)
-    fits = [fit(MODELS[name], before.cells()) for name in models]
+    fits: list[Fit[Any]] = [fit(MODELS[name], before.cells()) for name in models]
     predicted = {found.name: quantities.cet(found.model, horizon, *history[:3]) for found in fits}
     predicted |= _baselines(history, horizon)
     scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]
@@ -112,7 +112,11 @@ def _arrays(table: pa.Table, unit: str) -> tuple[_History, Array, Array]:
     days = check_unit(unit)
     column = {name: np.asarray(table.column(name).cast("float64"), dtype=float) for name in table.column_names}
     history = _History(
-        column["x"], column["t_x_days"] / days, column["t_days"] / days, column["zbar"], np.nan_to_num(column["revenue"])
+        column["x"],
+        column["t_x_days"] / days,
+        column["t_days"] / days,
+        column["zbar"],
+        np.nan_to_num(column["revenue"]),
     )
     return history, column["actual_orders"], np.nan_to_num(column["actual_amount"])
 
@@ -127,7 +131,8 @@ def _money_scores(before: Customers, history: _History, predicted: dict[str, Arr
     spend = _expected_spend(before, history)
     own = np.where(history.x > 0, history.zbar, 0.0)
     return [
-        _score(name, "money", money, values * (own if name in BASELINES else spend)) for name, values in predicted.items()
+        _score(name, "money", money, values * (own if name in BASELINES else spend))
+        for name, values in predicted.items()
     ]
 
 

@@ -31,7 +31,12 @@ def choose(base: Customers) -> Choice:
     tried = backtest(sample(base, MOST), split, end=base.as_of, models=CANDIDATES, unit=base.unit)
     scores = tuple(tried.of(name) for name in CANDIDATES)
     if any(score.wmae is None for score in scores):
-        return Choice(CANDIDATES[0], split, scores, f"No orders after {split} to compare with, so {CANDIDATES[0]} is taken.")
+        return Choice(
+            CANDIDATES[0],
+            split,
+            scores,
+            f"No orders after {split} to compare with, so {CANDIDATES[0]} is taken.",
+        )
     best = min(scores, key=lambda score: score.wmae or 0.0)
     told = ", ".join(f"{score.predictor} {score.wmae:.4f}" for score in scores)
     return Choice(best.predictor, split, scores, f"Smaller error (wMAE) after {split}, fitted before it: {told}.")

@@ -13,6 +13,8 @@ from klantwaarde.data.duckdb import statement
 from klantwaarde.data.names import MOST_PERIODS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from klantwaarde.data.customers import Customers
     from klantwaarde.estimate.result import Fit
     from klantwaarde.typing import Array
@@ -52,9 +54,9 @@ def _period(days: int) -> tuple[str, int]:
                 days / size <= MOST_PERIODS or name == "year")  # fmt: skip
 
 
-def _days(table: object, first: dt.date) -> tuple[Array, Array]:
-    day = np.asarray(table.column("day").cast("int32"), dtype=float)  # type: ignore[attr-defined]
-    return day - (first - dt.date(1970, 1, 1)).days, np.asarray(table.column("n"), dtype=float)  # type: ignore[attr-defined]
+def _days(table: pa.Table, first: dt.date) -> tuple[Array, Array]:
+    day = np.asarray(table.column("day").cast("int32"), dtype=np.float64)
+    return day - (first - dt.date(1970, 1, 1)).days, np.asarray(table.column("n"), dtype=np.float64)
 
 
 def _expected(fit: Fit[Any], born: Array, n: Array, edges: Array) -> Array:

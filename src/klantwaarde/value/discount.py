@@ -15,9 +15,13 @@ _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(day|week|month|year)s?\s*$", re.
 def continuous_rate(annual: float, days_per_unit: float) -> float:
     """Continuous discount rate per unit of time, ln(1 + annual) / units per year, from an annual effective rate."""
     if not 0 < annual < math.inf:
-        raise BadParameters(f"annual_discount_rate={annual!r} must be above 0, as a fraction: 0.10 is ten per cent a year.")
+        raise BadParameters(
+            f"annual_discount_rate={annual!r} must be above 0, as a fraction: 0.10 is ten per cent a year."
+        )
     if annual >= 1:
-        raise BadParameters(f"annual_discount_rate={annual!r} is {annual:.0%} a year. Give a fraction: 0.10 is ten per cent.")
+        raise BadParameters(
+            f"annual_discount_rate={annual!r} is {annual:.0%} a year. Give a fraction: 0.10 is ten per cent."
+        )
     return math.log1p(annual) * days_per_unit / UNITS["year"]
 
 

@@ -66,7 +66,7 @@ class Scored:
         """A data frame, best customer first; money as floats."""
         return self.engine.pandas(self._sorted(), self.parameters)
 
-    def to_polars(self) -> Any:  # noqa: ANN401 - polars is optional
+    def to_polars(self) -> Any:
         """A polars frame, best customer first. Raises MissingExtra where polars is not installed."""
         try:
             import polars as pl  # noqa: PLC0415 - optional
@@ -123,7 +123,12 @@ def score(
 
 
 def _terms(
-    customers: Customers, fit: Fit[Any], annual: float, margin_rate: float | None, horizon: str | dt.date, rank_by: RankBy
+    customers: Customers,
+    fit: Fit[Any],
+    annual: float,
+    margin_rate: float | None,
+    horizon: str | dt.date,
+    rank_by: RankBy,
 ) -> Terms:
     if rank_by not in get_args(RankBy):
         raise BadParameters(f"rank_by={rank_by!r} is not one of {', '.join(get_args(RankBy))}.")
@@ -165,7 +170,13 @@ def _cell_scores(customers: Customers, fit: Fit[Any], terms: Terms) -> pa.Table:
 def _spend_lines(customers: Customers, spend: Fit[Any] | None) -> pa.Table:
     """Expected spend as a line in zbar, one per x; x = 0 is the population's mean."""
     if spend is None:
-        return pa.table({"x": pa.array([0], pa.int64()), "intercept": pa.nulls(1, pa.float64()), "slope": pa.nulls(1, pa.float64())})
+        return pa.table(
+            {
+                "x": pa.array([0], pa.int64()),
+                "intercept": pa.nulls(1, pa.float64()),
+                "slope": pa.nulls(1, pa.float64()),
+            }
+        )
     most = int(customers.totals["orders_most"] or 1) - 1
     x = np.arange(1, max(most, 0) + 1)
     intercept = spend.model.mean(x, np.zeros_like(x, dtype=float))

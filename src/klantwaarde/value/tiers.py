@@ -24,7 +24,7 @@ def tier_sizes(active: int) -> TierSizes:
     """Sizes by ceiling, from the top down, so that a small base still has a top."""
     sizes, left = [], active
     for percent in PERCENT.values():
-        size = min(-(-percent * active // 100), left)
-        sizes.append(size)
-        left -= size
-    return TierSizes(*sizes, small=left)
+        sizes.append(min(-(-percent * active // 100), left))
+        left -= sizes[-1]
+    top, large, medium = sizes
+    return TierSizes(top, large, medium, left)

@@ -1,0 +1,53 @@
+# Every target sets up .venv by itself from pinned constraints. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SIZES ?= 10000 100000
+OUT ?= results/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format bench docs clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) --editable '.[test,peers,check]'
+	@touch $@
+
+demo: $(VENV)/.core  ## Score the CDNOW customers that ship with the package; results in results/demo
+	$(BIN)/klantwaarde demo --out $(OUT)
+
+test: $(VENV)/.dev  ## The whole test suite
+	$(BIN)/python -m pytest -n 2
+
+test-fast: $(VENV)/.dev  ## The quick part of it, while you work
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+check: $(VENV)/.dev  ## Style, types, imports, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.dev  ## Put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## Speed and memory next to peers; SIZES="10000 100000 1000000"
+	$(BIN)/python -m benchmarks $(SIZES)
+
+docs: $(VENV)/.dev  ## Pages and pictures that are made from the code
+	$(BIN)/python -m docs.make
+
+clean:  ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
