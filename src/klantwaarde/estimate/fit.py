@@ -84,8 +84,11 @@ def _check(Model: type[NamedTuple], data: Cells | SpendCells) -> None:
 
 
 def _start(Model: type[M], start: M | Sequence[float] | Mapping[str, float], units: Array) -> Array:
-    values = [start[name] for name in Model._fields] if isinstance(start, Mapping) else list(start)
-    theta = np.asarray(values, dtype=float)
+    try:
+        values = [start[name] for name in Model._fields] if isinstance(start, Mapping) else list(start)
+        theta = np.asarray(values, dtype=float)
+    except (KeyError, TypeError, ValueError):
+        theta = np.array([])
     if theta.shape != units.shape or not (np.isfinite(theta) & (theta > 0)).all():
         raise BadParameters(f"start has to be {len(units)} positive numbers ({', '.join(Model._fields)}), not {start}.")
     return np.log(theta / units)

@@ -11,7 +11,6 @@ from klantwaarde.estimate.partials import log_likelihood
 from klantwaarde.estimate.point import (
     EDGE,
     GOOD,
-    WIDE,
     Objective,
     Optimum,
     ascent,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array
 
 FIRST = 4_096  # customers on which starts are tried: milliseconds a pass
+DOUBT = 1.0  # a standard error of log(parameter) from which another optimum may lie along a ridge
 ROUGHLY = 25  # iterations that tell which of many starts leads highest
 SECOND = 65_536  # customers whose optimum is within a few steps of that of all
 
@@ -60,7 +60,7 @@ def _several(objective: Objective, ranked: list[Array]) -> Optimum:
 def _sure(objective: Objective, found: Optimum) -> bool:
     """An optimum that has arrived, away from the edges, and curved enough in every direction."""
     inside = (found.z > objective.lower + EDGE) & (found.z < objective.upper - EDGE)
-    curved = np.linalg.eigvalsh(-found.hessian)[0] > WIDE**-2
+    curved = np.linalg.eigvalsh(-found.hessian)[0] > DOUBT**-2
     return bool(found.remaining <= GOOD and inside.all() and curved)
 
 

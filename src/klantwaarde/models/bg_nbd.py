@@ -34,7 +34,7 @@ class BGNBD(NamedTuple):
         gone = np.where(np.greater(x, 0), gone + np.zeros_like(alive), -np.inf)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all
         """BG/NBD(r + x, alpha + T, a, b + x)."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x))
 

@@ -38,7 +38,7 @@ class MBGNBD(NamedTuple):
         )
         return np.asarray(alive + np.zeros_like(gone)), np.asarray(gone + np.zeros_like(alive))
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all
         """BG/NBD(r + x, alpha + T, a, b + x + 1): the coin of the last purchase is behind us."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x) + 1)
 

@@ -27,7 +27,7 @@ class NBD(NamedTuple):
         alive = np.asarray(alive + np.zeros_like(t_x))
         return alive, np.full_like(alive, -np.inf)
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:  # noqa: ARG002 - one signature for all
         """NBD(r + x, alpha + T)."""
         return NBD(np.add(self.r, x), np.add(self.alpha, T))
 

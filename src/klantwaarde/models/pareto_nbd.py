@@ -33,7 +33,7 @@ class ParetoNBD(NamedTuple):
         gone = gone + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:
+    def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:  # noqa: ARG002 - one signature for all
         """Pareto/NBD(r + x, alpha + T, s, beta + T)."""
         return ParetoNBD(np.add(self.r, x), np.add(self.alpha, T), self.s, np.add(self.beta, T))
 

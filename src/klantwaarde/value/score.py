@@ -60,11 +60,11 @@ class Scored:
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table, best customer first; money already spent as DECIMAL."""
-        return self.engine.arrow(self._sorted(), self.parameters)
+        return self.engine.arrow(self.sql, self.parameters)
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame, best customer first; money as floats."""
-        return self.engine.pandas(self._sorted(), self.parameters)
+        return self.engine.pandas(self.sql, self.parameters)
 
     def to_polars(self) -> Any:
         """A polars frame, best customer first. Raises MissingExtra where polars is not installed."""
@@ -85,11 +85,8 @@ class Scored:
             "margin_rate": str(self.terms.margin_rate),
             "rank_by": self.terms.rank_by,
         }
-        self.engine.write_parquet(self._sorted(), Path(path), self.parameters, told)
+        self.engine.write_parquet(self.sql, Path(path), self.parameters, told)
         return Path(path)
-
-    def _sorted(self) -> str:
-        return f"{self.sql}\norder by rank"
 
 
 def score(

@@ -33,22 +33,26 @@ scored as (
   left join spend_lines as l
     on measured.orders > 0 and l.x = case when zbar > 0 then measured.x else 0 end
 ),
-ranked as (
-  select
-    scored.*,
-    row_number() over (
-      order by
-        is_active desc,
-        case
-          when $rank_by = 'rlv' then coalesce(rlv, dert)
-          when $rank_by = 'realised' then coalesce(cast(value_realised as double), orders)
-          else coalesce(cast(value_last_year as double), orders_last_year)
-        end desc nulls last,
-        rlv desc nulls last,
-        value_realised desc nulls last,
-        customer_id
-    ) as rank
+sorted as (
+  select *
   from scored
+  order by
+    is_active desc,
+    case
+      when not is_active then null
+      when $rank_by = 'rlv' then coalesce(rlv, dert)
+      when $rank_by = 'realised' then coalesce(cast(value_realised as double), orders)
+      else coalesce(cast(value_last_year as double), orders_last_year)
+    end desc nulls last,
+    coalesce(rlv, dert) desc nulls last,
+    value_realised desc nulls last,
+    customer_id
+),
+-- Numbering rows that are sorted already costs one sort by all cores; a window with an order of its own sorts again,
+-- on one core.
+ranked as (
+  select *, row_number() over () as rank
+  from sorted
 )
 select
   customer_id,
