@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
-from truths import CDNOW_MBG, CDNOW_PARETO, CDNOW_SPEND, HISTORIES, TIMING
 
 from klantwaarde import quantities
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import BGNBD, GammaGamma, ParetoNBD
 from klantwaarde.numerics import beta_nodes, gamma_nodes, in_blocks, two_or_more
 from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
+from truths import CDNOW_MBG, CDNOW_PARETO, CDNOW_SPEND, HISTORIES, TIMING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RNG = np.random.default_rng(1)
 ROWS = 40_000
@@ -29,14 +34,14 @@ ASKED = {
 
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
 @pytest.mark.parametrize("name", TIMING)
-def test_many_rows_equal_few(name, ask):
+def test_many_rows_equal_few(name: str, ask: Callable[..., Any]) -> None:
     model, some = TIMING[name], RNG.integers(0, ROWS, 200)
     answers = ask(model, MANY_X, MANY_T_X, MANY_T)
     assert answers.shape == (ROWS,)
     assert answers[some] == pytest.approx(ask(model, MANY_X[some], MANY_T_X[some], MANY_T[some]), rel=1e-12)
 
 
-def test_equal_histories_are_asked_once(monkeypatch):
+def test_equal_histories_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     purchases = ParetoNBD.purchases
     monkeypatch.setattr(ParetoNBD, "purchases", lambda self, t: asked.append(np.size(self.r)) or purchases(self, t))
@@ -44,7 +49,7 @@ def test_equal_histories_are_asked_once(monkeypatch):
     assert sum(asked) == len({*zip(MANY_X, MANY_T, strict=True)})
 
 
-def test_parameters_per_customer_in_blocks():
+def test_parameters_per_customer_in_blocks() -> None:
     alpha = CDNOW_MBG.alpha * RNG.uniform(0.5, 2, ROWS)
     each, some = CDNOW_MBG._replace(alpha=alpha), [0, 20_000, ROWS - 1]
     answers = cet(each, 8.0, MANY_X, MANY_T_X, MANY_T)
@@ -53,7 +58,7 @@ def test_parameters_per_customer_in_blocks():
         assert answers[k] == pytest.approx(cet(one, 8.0, MANY_X[k], MANY_T_X[k], MANY_T[k]), rel=1e-12)
 
 
-def test_shapes_broadcast():
+def test_shapes_broadcast() -> None:
     assert np.shape(p_alive(CDNOW_PARETO, 2, 30.0, 38.0)) == ()
     assert cet(CDNOW_PARETO, np.array([[4.0], [8.0]]), [0.0, 2.0], [0.0, 3.0], 9.0).shape == (2, 2)
     assert cet(CDNOW_PARETO, 4.0, np.empty(0), np.empty(0), np.empty(0)).shape == (0,)
@@ -63,18 +68,18 @@ def test_shapes_broadcast():
     assert wide.ravel() == pytest.approx(cet(CDNOW_PARETO, 8.0, MANY_X, MANY_T_X, MANY_T), rel=1e-14)
 
 
-def test_integers_are_numbers():
+def test_integers_are_numbers() -> None:
     assert cet(BGNBD(1, 10, 1, 2), 8, 2, 30, 38) == pytest.approx(cet(BGNBD(1.0, 10.0, 1.0, 2.0), 8.0, 2.0, 30.0, 38.0))
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
-def test_bad_parameters_are_refused(ask, bad):
+def test_bad_parameters_are_refused(ask: Callable[..., Any], bad: float) -> None:
     with pytest.raises(BadParameters, match=r"ParetoNBD's alpha must be finite and greater than 0, but is"):
         ask(CDNOW_PARETO._replace(alpha=np.array([1.0, bad])), 2, 3.0, 4.0)
 
 
-def test_bad_arguments_are_refused():
+def test_bad_arguments_are_refused() -> None:
     history = (2, 3.0, 4.0)
     with pytest.raises(BadParameters, match=r"horizon t .* -1"):
         cet(CDNOW_PARETO, -1, *history)
@@ -91,14 +96,14 @@ def test_bad_arguments_are_refused():
         log_likelihood(GammaGamma(1, -1, 1), 2, 30.0)
 
 
-def test_newcomers_of_mbg_may_have_left_at_once():
+def test_newcomers_of_mbg_may_have_left_at_once() -> None:
     r, alpha, a, b = CDNOW_MBG
     assert det(CDNOW_MBG, 0.01) == pytest.approx(b / (a + b) * BGNBD(r, alpha, a, b + 1).discounted(0.01))
     # Just after the first purchase a newcomer is a customer with no history.
     assert expected_purchases(CDNOW_MBG, 9.0) == pytest.approx(float(cet(CDNOW_MBG, 9.0, 0, 0.0, 0.0)), rel=1e-13)
 
 
-def test_p_active_of_mbg_is_elementary():
+def test_p_active_of_mbg_is_elementary() -> None:
     # P(alive) (1 - ((alpha + T) / (alpha + T + h))^(r + x)): the next purchase is decided by the rate alone.
     x, t_x, T = (np.array(column) for column in zip(*HISTORIES, strict=True))
     r, alpha, *_ = CDNOW_MBG
@@ -106,7 +111,7 @@ def test_p_active_of_mbg_is_elementary():
     assert p_active(CDNOW_MBG, 8.0, x, t_x, T) == pytest.approx(expected, rel=1e-12)
 
 
-def test_blocks_keep_order_and_errors():
+def test_blocks_keep_order_and_errors() -> None:
     values = np.arange(10.0)
     assert in_blocks(lambda a, b: a + b, 3, values, 1.0, workers=2).tolist() == (values + 1).tolist()
     with pytest.raises(ZeroDivisionError):
@@ -114,7 +119,7 @@ def test_blocks_keep_order_and_errors():
 
 
 @pytest.mark.parametrize("shape", [1.0, 1.5, 5.0, 40.0, 1e5])
-def test_nodes_have_the_moments(shape):
+def test_nodes_have_the_moments(shape: float) -> None:
     weight, y = gamma_nodes(shape, 0.0)
     assert np.sum(weight * y) == pytest.approx(shape, rel=1e-12)
     assert np.sum(weight * y**2) == pytest.approx(shape * (shape + 1), rel=1e-12)
@@ -125,7 +130,7 @@ def test_nodes_have_the_moments(shape):
         assert np.sum(weight * rest) == pytest.approx(other / (shape + other), rel=1e-12)
 
 
-def test_two_or_more_does_not_cancel():
+def test_two_or_more_does_not_cancel() -> None:
     # Enumeration: 1 - P(0) - P(1) of NBD(r), with P(2) leading where the mean is tiny.
     assert two_or_more(0.5, 1e-9) == pytest.approx(0.5 * 1.5 / 2 * 1e-18, rel=1e-8)
     for r in (1e-3, 0.7, 12.0):
@@ -135,6 +140,6 @@ def test_two_or_more_does_not_cancel():
     assert two_or_more(2.0, 3.0) == pytest.approx(1 - 1 / 16 - 2 / 16 * 0.75, rel=1e-15)
 
 
-def test_public_functions():
+def test_public_functions() -> None:
     for name in ("log_likelihood", "p_alive", "cet", "dert", "det", "expected_purchases", "p_active"):
         assert getattr(quantities, name).__doc__

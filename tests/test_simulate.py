@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from truths import CDNOW_PARETO, CDNOW_SPEND, TIMING
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
 from klantwaarde.quantities import expected_purchases, log_likelihood, p_active
 from klantwaarde.simulate import simulate
+from truths import CDNOW_PARETO, CDNOW_SPEND, TIMING
 
 CUSTOMERS = 60_000
 
 
-def counts(customer, kept=True):  # noqa: FBT002
+def counts(customer: np.ndarray, kept: Any = True) -> np.ndarray:
     return np.bincount(customer[kept] if kept is not True else customer, minlength=CUSTOMERS)
 
 
 @pytest.mark.parametrize("name", TIMING)
-def test_means_agree_with_expected_purchases(name):
+def test_means_agree_with_expected_purchases(name: str) -> None:
     model, rng = TIMING[name], np.random.default_rng(11)
     customer, time = model.draw(rng, np.full(CUSTOMERS, 78.0))
     assert np.array_equal(np.lexsort((time, customer)), np.arange(len(time)))
@@ -35,7 +36,7 @@ def test_means_agree_with_expected_purchases(name):
 
 
 @pytest.mark.parametrize("name", TIMING)
-def test_share_of_one_time_buyers(name):
+def test_share_of_one_time_buyers(name: str) -> None:
     model = TIMING[name]
     customer, _ = model.draw(np.random.default_rng(12), np.full(CUSTOMERS, 39.0))
     none = float(np.exp(log_likelihood(model, 0, 0.0, 39.0)))
@@ -43,7 +44,7 @@ def test_share_of_one_time_buyers(name):
 
 
 @pytest.mark.parametrize("name", ["pareto_nbd", "mbg_nbd", "bg_nbd"])
-def test_p_active_of_those_with_one_repeat_purchase(name):
+def test_p_active_of_those_with_one_repeat_purchase(name: str) -> None:
     model = TIMING[name]
     customer, time = model.draw(np.random.default_rng(13), np.full(CUSTOMERS, 47.0))
     before, after = counts(customer, time <= 39), counts(customer, time > 39)
@@ -58,20 +59,20 @@ def test_p_active_of_those_with_one_repeat_purchase(name):
 @pytest.mark.parametrize(
     "model", [ParetoNBD(1e-3, 1.0, 1e-3, 1.0), BGNBD(1e-3, 1, 1e-3, 1e-3), MBGNBD(5, 1, 1e3, 1e-3)]
 )
-def test_extreme_populations_can_be_drawn(model):
+def test_extreme_populations_can_be_drawn(model: Any) -> None:
     customer, time = model.draw(np.random.default_rng(0), np.linspace(0, 10, 500))
     assert len(customer) == len(time)
     assert np.all(np.isfinite(time))
 
 
-def test_parameters_per_customer():
+def test_parameters_per_customer() -> None:
     alpha = np.repeat([5.0, 500.0], CUSTOMERS // 2)
     customer, _ = CDNOW_PARETO._replace(alpha=alpha).draw(np.random.default_rng(1), np.full(CUSTOMERS, 20.0))
     half = counts(customer).reshape(2, -1).mean(axis=1)
     assert half == pytest.approx(expected_purchases(CDNOW_PARETO._replace(alpha=np.array([5.0, 500.0])), 20.0), rel=0.1)
 
 
-def test_spend_varies_between_and_within_customers():
+def test_spend_varies_between_and_within_customers() -> None:
     customer = np.random.default_rng(2).integers(100, 100 + CUSTOMERS, 5 * CUSTOMERS)
     amount = CDNOW_SPEND.draw(np.random.default_rng(3), customer)
     # The variance of a purchase is p (p + q - 1) gamma^2 / ((q - 1)^2 (q - 2)): nu's tail is heavy, so wide bounds.
@@ -81,7 +82,7 @@ def test_spend_varies_between_and_within_customers():
     assert len(CDNOW_SPEND.draw(np.random.default_rng(3), np.empty(0, int))) == 0
 
 
-def test_order_table():
+def test_order_table() -> None:
     orders = simulate(CDNOW_PARETO, 2_000, spend=CDNOW_SPEND, seed=5)
     assert orders.schema.types == [pa.int64(), pa.date32(), pa.float64()]
     assert orders.column_names == ["customer_id", "date", "amount"]
@@ -98,7 +99,7 @@ def test_order_table():
     assert not orders.equals(simulate(CDNOW_PARETO, 2_000, spend=CDNOW_SPEND, seed=6))
 
 
-def test_last_day_is_a_day_like_any_other():
+def test_last_day_is_a_day_like_any_other() -> None:
     busy = ParetoNBD(50.0, 50.0, 1e-3, 1e3)  # one a day
     dates = simulate(busy, 3_000, start="2024-01-01", end="2024-01-20", acquisition_days=1, unit="day")[
         "date"
@@ -109,7 +110,7 @@ def test_last_day_is_a_day_like_any_other():
     assert bought[0] == pytest.approx(6_000, rel=0.1)  # first purchases, and repeats on the same day
 
 
-def test_unit_scales_time():
+def test_unit_scales_time() -> None:
     week = simulate(CDNOW_PARETO, 20_000, acquisition_days=1, unit="week")
     r, alpha, s, beta = CDNOW_PARETO
     day = simulate(ParetoNBD(r, alpha * 7, s, beta * 7), 20_000, acquisition_days=1, unit="day")
@@ -117,7 +118,7 @@ def test_unit_scales_time():
     assert week.column_names == ["customer_id", "date"]
 
 
-def test_bad_settings_are_refused():
+def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadParameters, match="customers"):
         simulate(CDNOW_PARETO, 0)
     with pytest.raises(BadParameters, match="acquisition_days"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +24,7 @@ from klantwaarde.estimate.load import load_settings
 from klantwaarde.models import MODELS
 from klantwaarde.pipeline import SOURCE, Run, Settings, read_orders, read_settings, report_again, run
 from klantwaarde.report.facts import plain
-from klantwaarde.validate.backtest import Backtest, backtest
+from klantwaarde.validate.backtest import Backtest, Score, backtest
 
 DONE, BAD_INPUT, WRONG_USAGE = 0, 1, 2
 
@@ -110,9 +112,9 @@ def demo(**given: Any) -> None:
 
 
 @app.command("check")
-@takes(*SOURCE[1:], "as_of")
+@takes(*SOURCE[1:], "as_of", "memory_limit")
 def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
-    """Print the data doctor's sheet: are the orders correct, timely and complete, and can models stand on them?"""
+    """Print the data doctor's sheet: whether the orders are correct, timely and complete, and enough for the models."""
     settings = read_settings(config, given | {"orders": source})
     found = sheet(customers(read_orders(settings), settings.as_of))
     if as_json:
@@ -161,8 +163,8 @@ def backtest_command(
     names = [name.strip() for name in models.split(",")]
     tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
     if as_json:
-        _print_json({"split": tried.split, "end": tried.end, "customers": tried.customers, "verdict": tried.verdict,
-                     "scores": [score._asdict() for score in tried.scores]})  # fmt: skip
+        told = {name: getattr(tried, name) for name in ("split", "end", "customers", "verdict")}
+        _print_json(told | {"scores": [score._asdict() for score in tried.scores]})
     else:
         _print_backtest(tried)
 
@@ -189,12 +191,18 @@ def main() -> None:
         _fail(error, WRONG_USAGE)
     except KlantwaardeError as error:
         _fail(error, BAD_INPUT)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`| head`); what Python still flushes at the end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        _fail(error, BAD_INPUT)
     except KeyboardInterrupt:
         words.print("Stopped; nothing was written.")
         sys.exit(130)
 
 
-def _fail(error: KlantwaardeError, code: int) -> None:
+def _fail(error: Exception, code: int) -> None:
     words.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
     sys.exit(code)
 
@@ -275,32 +283,43 @@ def _print_backtest(tried: Backtest) -> None:
     paper.print(tried.verdict, markup=False, soft_wrap=True)
     for measure in ("orders", "money"):
         scores = [score for score in tried.scores if score.measure == measure]
-        if not scores:
-            continue
-        table = Table(
-            title=f"{measure} of {tried.customers:,} customers, {tried.split} to {tried.end}",
-            title_justify="left",
+        if scores:
+            paper.print()
+            paper.print(_errors(tried, scores))
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def _errors(tried: Backtest, scores: list[Score]) -> Table:
+    """A table that fits 80 columns: what is equal in all rows stands above and below it."""
+    one = scores[0]
+    table = Table(
+        title=f"{one.measure} of {tried.customers:,} customers, {tried.split} to {tried.end}: {one.actual:,.0f} came",
+        caption=f"top: share of it from the 10 % of customers predicted highest, at best "
+        f"{_number(one.capture_max, '.3f')}; rho: Spearman's",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("predictor", "total", "error", "MAE", "wMAE", "RMSE", "rho", "Gini", "top"):
+        table.add_column(heading, justify="left" if heading == "predictor" else "right", no_wrap=True)
+    for score in scores:
+        table.add_row(
+            score.predictor,
+            f"{score.predicted:,.0f}",
+            _number(score.total_error, "+.0%"),
+            _short(score.mae),
+            _number(score.wmae, ".3f"),
+            _short(score.rmse),
+            _number(score.spearman, ".3f"),
+            _number(score.gini, ".3f"),
+            _number(score.capture, ".3f"),
         )
-        for heading in (
-            "predictor",
-            "predicted",
-            "actual",
-            "total error",
-            "MAE",
-            "wMAE",
-            "RMSE",
-            "Spearman",
-            "Gini",
-            "top 10 % (max)",
-        ):
-            table.add_column(heading, justify="left" if heading == "predictor" else "right")
-        for score in scores:
-            table.add_row(
-                score.predictor, f"{score.predicted:,.0f}", f"{score.actual:,.0f}", _number(score.total_error, "+.1%"),
-                f"{score.mae:.3f}", _number(score.wmae, ".3f"), f"{score.rmse:.3f}", _number(score.spearman, ".3f"),
-                _number(score.gini, ".3f"), f"{_number(score.capture, '.3f')} ({_number(score.capture_max, '.3f')})",
-            )  # fmt: skip
-        paper.print(table)
+    return table
 
 
 if __name__ == "__main__":

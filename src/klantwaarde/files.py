@@ -46,7 +46,7 @@ def whole_folder(path: Path, ours: Collection[str]) -> Iterator[Path]:
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link that is to be replaced
     _check_folder(path, ours)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(path)
     with _locked(path):
         _sweep(path)
         fresh = path.with_name(f".{path.name}.new")
@@ -59,8 +59,19 @@ def whole_folder(path: Path, ours: Collection[str]) -> Iterator[Path]:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadParameters(
+            f"{path.parent} cannot be made ({error.strerror}). Give --out a folder where you may write."
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise BadParameters(f"{path.parent} may not be written to. Give --out a folder where you may write.")
+
+
 def _check_folder(path: Path, ours: Collection[str]) -> None:
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
+    if path.is_symlink() or path == path.parent or (path.exists() and not path.is_dir()):
         raise BadParameters(f"{path} is not a folder. Give --out a folder, which need not exist yet.")
     strangers = sorted(found.name for found in path.iterdir() if found.name not in ours) if path.exists() else []
     if strangers:
@@ -76,8 +87,12 @@ def _locked(path: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputBusy(f"Another run is writing to {path}. Wait for it, or give another --out.") from error
+            # Locked, but is it still the file that others lock? The run before may have removed it meanwhile.
+            ours = lock.exists() and os.path.samestat(os.fstat(handle.fileno()), lock.stat())
+        except OSError:
+            ours = False
+        if not ours:
+            raise OutputBusy(f"Another run is writing to {path}. Wait for it, or give another --out.")
         try:
             yield
         finally:

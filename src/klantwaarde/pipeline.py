@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import difflib
 import json
 import platform
 import resource
@@ -20,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from klantwaarde.asset.pyramid import Band, pyramid_of
-from klantwaarde.data.customers import Customers, customers
+from klantwaarde.data.cells import UNITS
+from klantwaarde.data.customers import Customers, customers, read_day
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.orders import Orders, orders
@@ -80,6 +82,11 @@ class Settings:
         _one_of("language", self.language, ("en", "nl"))
         _one_of("duplicates", self.duplicates, ("keep", "drop"))
         _one_of("unreadable", self.unreadable, ("error", "set_aside"))
+        _one_of("unit", self.unit, tuple(UNITS))
+        if self.decimal is not None:
+            _one_of("decimal", self.decimal, (".", ","))
+        if self.as_of is not None:
+            read_day(self.as_of, "as_of")
 
 
 SOURCE = tuple(field.name for field in fields(Settings))[:15]
@@ -131,15 +138,31 @@ def read_settings(
     config: str | Path | None, given: Mapping[str, Any], base: Mapping[str, Any] | None = None
 ) -> Settings:
     """Settings from a TOML file and what was given beside it, which prevails; None means not given."""
-    told = dict(base or {}) | _toml(config) | {name: value for name, value in given.items() if value is not None}
+    told: dict[str, Any] = {}
+    for layer in (dict(base or {}), _toml(config), {name: value for name, value in given.items() if value is not None}):
+        told = _without_rivals(told, layer) | layer
     known = {item.name: item for item in fields(Settings)}
     unknown = [name for name in told if name not in known]
     if unknown:
-        raise BadParameters(f"{config}: {', '.join(unknown)} is no setting. Settings are {', '.join(known)}.")
+        raise BadParameters(
+            "\n".join(_unknown(name, known) for name in unknown) + f"\nSettings are {', '.join(known)}."
+        )
     wrong = [name for name, value in told.items() if not _fits(str(known[name].type), value)]
     if wrong:
         raise BadParameters("\n".join(f"{name} = {told[name]!r} should be {known[name].type}." for name in wrong))
     return Settings(**told)
+
+
+def _without_rivals(told: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """What was told so far, without what the next layer replaces by other means: an amount, or quantity and price."""
+    means = (("amount",), ("quantity", "price"))
+    gone = {name for one, other in (means, means[::-1]) if layer.keys() & set(one) for name in other}
+    return {name: value for name, value in told.items() if name not in gone}
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is no setting." + (f" Did you mean {close[0]}?" if close else "")
 
 
 def read_orders(settings: Settings) -> Orders:
@@ -204,15 +227,16 @@ def _fit_spend(base: Customers, clock: Clock) -> Fit[Any] | None:
         return None
     clock.step("fit_spend", "fitting spend")
     cells = base.spend()
-    return dataclasses.replace(fit(GammaGamma, cells), as_of=str(base.as_of)) if len(cells) else None
+    if not len(cells):
+        return None
+    return dataclasses.replace(fit(GammaGamma, cells), as_of=str(base.as_of))
 
 
 def _loaded(path: str | Path, base: Customers) -> Fits:
     timing = load_fit(path, "timing")
-    try:
-        spend = load_fit(path, "spend") if base.orders.has_money else None
-    except BadParameters:
-        spend = None
+    # A file without a spend fit was made of orders without amounts; a damaged one is a fault.
+    has_spend = json.loads(Path(path).read_text(encoding="utf-8")).get("spend") is not None
+    spend = load_fit(path, "spend") if has_spend and base.orders.has_money else None
     return Fits(timing, spend, None, load_settings(path))
 
 
@@ -309,8 +333,8 @@ def _write_rest(
 def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
     """The report of an earlier run, written again with another language, title or currency."""
     try:
-        told = json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"]
-    except (OSError, ValueError, KeyError) as error:
+        told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOrders(
             f"{results} holds no results of a run (run.json cannot be read). Give the folder of --out."
         ) from error
@@ -333,7 +357,7 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
 
 def _fits(kind: str, value: Any) -> bool:
     wanted = (int, float) if kind.startswith("float") else str
-    return value is None if value is None else isinstance(value, wanted) and not isinstance(value, bool)
+    return isinstance(value, wanted) and not isinstance(value, bool)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

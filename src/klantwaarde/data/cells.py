@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,9 +108,9 @@ class SpendCells:
 
 
 def check_unit(unit: str) -> float:
-    """Days per unit. Raises BadOrders for a unit that is not day, week, month or year."""
+    """Days per unit. Raises BadParameters for a unit that is not day, week, month or year."""
     if unit not in UNITS:
-        raise BadOrders(f"unit {unit!r} is not one of {', '.join(UNITS)}.")
+        raise BadParameters(f"unit={unit!r} is not one of {', '.join(UNITS)}.")
     return UNITS[unit]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from klantwaarde.data.cells import Cells, SpendCells, check_unit
 from klantwaarde.data.duckdb import DuckDB, statement
 from klantwaarde.data.orders import Orders
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,8 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     sql = statement("customers", occasions=orders.occasions)
     orders.engine.create(table, sql, {"as_of": end, "year_ago": year_before(end)})
     totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
+    if not totals["customers"]:
+        raise BadOrders(f"There is no usable order up to {end}: those that there are come later. Check the dates.")
     after = orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
     return Customers(orders, table, end, unit, totals, after, said)
 
@@ -104,7 +106,7 @@ def year_before(day: dt.date) -> dt.date:
 
 
 def read_day(given: str | dt.date, name: str) -> dt.date:
-    """A day from YYYY-MM-DD or a date. Raises BadOrders for anything else."""
+    """A day from YYYY-MM-DD or a date. Raises BadParameters for anything else."""
     if isinstance(given, dt.datetime):
         return given.date()
     if isinstance(given, dt.date):
@@ -112,7 +114,9 @@ def read_day(given: str | dt.date, name: str) -> dt.date:
     try:
         return dt.date.fromisoformat(given)
     except (TypeError, ValueError) as error:
-        raise BadOrders(f"{name}={given!r} is not a day. Write it as YYYY-MM-DD, for instance 2024-12-31.") from error
+        raise BadParameters(
+            f"{name}={given!r} is not a day. Write it as YYYY-MM-DD, for instance 2024-12-31."
+        ) from error
 
 
 def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[str, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -10,11 +12,11 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.files import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -57,7 +59,7 @@ class DuckDB:
         try:
             self.connection.execute(f"set {name} = {literal(value)}")
         except duckdb.Error as error:
-            raise BadOrders(f"{name}={value!r} is not understood ({_first_line(error)}).") from error
+            raise BadParameters(f"{name}={value!r} is not understood ({_first_line(error)}).") from error
 
     def new_name(self, stem: str) -> str:
         """A table name that is not in use yet."""
@@ -88,12 +90,14 @@ class DuckDB:
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The statement's rows as an Arrow table."""
-        return self.connection.sql(sql, params=_used(sql, parameters)).to_arrow_table()
+        with _mendable():
+            return self.connection.sql(sql, params=_used(sql, parameters)).to_arrow_table()
 
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The statement's rows as a data frame; DECIMAL becomes float."""
-        frame: pd.DataFrame = self.connection.sql(sql, params=_used(sql, parameters)).df()
-        return frame
+        with _mendable():
+            frame: pd.DataFrame = self.connection.sql(sql, params=_used(sql, parameters)).df()
+            return frame
 
     def write_parquet(
         self,
@@ -110,7 +114,7 @@ class DuckDB:
 
     def open_parquet(self, name: str, path: Path) -> None:
         """Make a Parquet file known by a name."""
-        self.connection.read_parquet(str(path)).create_view(name)
+        self.connection.read_parquet(glob.escape(str(path))).create_view(name)
 
     def columns(self, table: str) -> dict[str, str]:
         """Names and types of a table's columns."""
@@ -118,13 +122,27 @@ class DuckDB:
         return {row[0]: row[1] for row in described}
 
     def _execute(self, sql: str, parameters: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
-        return self.connection.execute(sql, _used(sql, parameters))
+        with _mendable():
+            return self.connection.execute(sql, _used(sql, parameters))
 
 
 def _used(sql: str, parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The parameters that the statement names: it refuses others."""
     named = set(re.findall(r"\$(\w+)", sql))
     return {name: value for name, value in (parameters or {}).items() if name in named} or None
+
+
+@contextlib.contextmanager
+def _mendable() -> Iterator[None]:
+    """Faults of the data, the disk or the memory as errors of ours; faults of a statement stay what they are."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise BadOrders(
+            f"There is too little memory ({_first_line(error)}). Give more with memory_limit, or free some disk space."
+        ) from error
+    except (duckdb.IOException, duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise BadOrders(f"The orders cannot be read or written to the end: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

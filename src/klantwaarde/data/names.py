@@ -3,6 +3,9 @@
 MONEY = "decimal(18, 4)"
 """Money in SQL: exact sums, four decimals, up to 10^14. It becomes a float only for the models."""
 
+PRICE = "decimal(18, 8)"
+"""The price of one piece in SQL: more decimals, because quantities multiply what is rounded off."""
+
 SCHEMA_VERSION = 1
 
 SCORED = (

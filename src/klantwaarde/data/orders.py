@@ -9,17 +9,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from klantwaarde.data.duckdb import DuckDB, identifier, literal, statement
-from klantwaarde.data.names import MONEY
+from klantwaarde.data.names import MONEY, PRICE
 from klantwaarde.data.parse import EXAMPLES, Reading, read_dates, read_numbers
 from klantwaarde.data.source import open_source
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
-EPOCH = dt.date(1970, 1, 1)
+EPOCH, LONG_AGO = dt.date(1970, 1, 1), dt.date(1971, 1, 1)
+MOST_MONEY = 10**14
 
 
 class Columns(NamedTuple):
@@ -36,7 +37,9 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Orders:
-    """Order lines in an engine: `all_lines` as they came, `lines` those that count, `occasions` the days of buying.
+    """Order lines in an engine: `read_lines` as they came, `all_lines` without dropped ones, `lines` those that count.
+
+    `occasions` are the days of buying in `lines`.
 
     Made by `orders`.
     """
@@ -45,6 +48,7 @@ class Orders:
     told: str
     columns: Columns
     source: str
+    read_lines: str
     all_lines: str
     lines: str
     occasions: str
@@ -71,7 +75,7 @@ class Orders:
 
     def examples(self, condition: str, limit: int = EXAMPLES) -> list[str]:
         """A few lines of the source for which a condition on (customer_id, day, amount) holds, with their row."""
-        numbered = f"select *, row_number() over () as line from {self.all_lines}"
+        numbered = f"select *, row_number() over () as line from {self.read_lines}"
         rows = self.engine.rows(f"select * from ({numbered}) as n where {condition} order by line limit {limit}")
         return [_line_told(row, money=self.has_money) for row in rows]
 
@@ -118,8 +122,8 @@ def orders(
     strict = unreadable == "error"
     readings = _readings(engine, columns, types, date_format, decimal, strict=strict)
     repeated, copies = _count_duplicates(engine, types)
-    whole = _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
-    profile = _profile(engine, columns, whole)
+    _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
+    profile = _profile(engine, columns, distinct=duplicates == "drop") | {"zones": readings["date"].zones}
     _refuse_unusable(profile, columns, told)
     instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
     notes = _notes(readings, columns, amount, timezone, instants=instants)
@@ -129,6 +133,7 @@ def orders(
         told,
         columns,
         "source",
+        "read_lines",
         "all_lines",
         "lines",
         occasions,
@@ -143,13 +148,13 @@ def orders(
 def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, allowed) in given.items():
         if value not in allowed:
-            raise BadOrders(f"{name}={value!r} is not understood. Choose from {', '.join(map(repr, allowed))}.")
+            raise BadParameters(f"{name}={value!r} is not understood. Choose from {', '.join(map(repr, allowed))}.")
 
 
 def _set_timezone(engine: DuckDB, timezone: str) -> None:
     known = engine.rows("select name from pg_timezone_names() where name = $name", {"name": timezone})
     if not known:
-        raise BadOrders(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
+        raise BadParameters(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
     engine.run(f"set timezone = {literal(timezone)}")
 
 
@@ -166,15 +171,19 @@ def _columns(
     if amount == "auto":
         amount = "amount" if "amount" in types and quantity is None and price is None else None
     if (quantity is None) != (price is None):
-        raise BadOrders("quantity and price go together: give both, or give amount.")
+        raise BadParameters("quantity and price go together: give both, or give amount.")
     if amount is not None and price is not None:
-        raise BadOrders("Give either amount, or quantity and price, not all of them.")
+        raise BadParameters("Give either amount, or quantity and price, not all of them.")
     if margin is not None and amount is None and price is None:
-        raise BadOrders("margin goes with amounts: give amount too, or quantity and price.")
+        raise BadParameters("margin goes with amounts: give amount too, or quantity and price.")
     columns = Columns(customer_id, date, amount, quantity, price, margin, order_id)
     missing = [(part, name) for part, name in columns._asdict().items() if name is not None and name not in types]
     if missing:
         raise BadOrders("\n".join(_missing(part, name, types) for part, name in missing))
+    named = [name for name in columns if name is not None]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise BadParameters(f"Column {', '.join(map(repr, twice))} was named for two things. Name each column once.")
     return columns
 
 
@@ -202,6 +211,7 @@ def _readings(
 
 
 def _date(engine: DuckDB, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:
+    _refuse_null(column, kind)
     if kind == "VARCHAR":
         return read_dates(engine, "source", column, fmt, strict=strict)
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
@@ -214,11 +224,17 @@ def _date(engine: DuckDB, column: str, kind: str, fmt: str | None, *, strict: bo
 
 
 def _number(engine: DuckDB, column: str, kind: str, decimal: str | None, *, strict: bool) -> Reading:
+    _refuse_null(column, kind)
     if kind == "VARCHAR":
         return read_numbers(engine, "source", column, decimal, strict=strict)
-    if kind.split("(")[0] in NUMBERS:
+    if kind.startswith(NUMBERS):
         return Reading(identifier(column))
     raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give amounts as numbers.")
+
+
+def _refuse_null(column: str, kind: str) -> None:
+    if kind.strip('"').upper() == "NULL":
+        raise BadOrders(f"Column {column!r} is empty in every line. Check the column, or leave it out.")
 
 
 def _count_duplicates(engine: DuckDB, types: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
@@ -248,19 +264,19 @@ def _create_lines(
     readings: Mapping[str, Reading],
     *,
     distinct: bool,
-) -> str:
-    """Views all_lines and lines; the select of the lines before equal ones are dropped."""
+) -> None:
+    """Views read_lines, all_lines (of them equal ones are dropped where asked) and lines (what can be used)."""
     selected = (
         f"select {_customer(columns.customer_id, types)} as customer_id, {_day(readings['date'].sql)} as day, "
         f"{_amount(columns, readings)} as amount, {_money(columns.margin, readings)} as margin from "
     )
-    source = "(select distinct * from source) as source" if distinct else "source"
-    engine.run(f"create or replace temp view all_lines as {selected}{source}")
+    kept = "(select distinct * from source) as source" if distinct else "source"
+    engine.run(f"create or replace temp view read_lines as {selected}source")
+    engine.run(f"create or replace temp view all_lines as {selected}{kept}")
     needs = ["customer_id is not null", "day is not null"]
     if columns.amount is not None or columns.price is not None:
         needs.append("amount is not null")
     engine.run(f"create or replace temp view lines as select * from all_lines where {' and '.join(needs)}")
-    return f"{selected}source" if distinct else ""
 
 
 def create_occasions(engine: DuckDB, lines: str) -> str:
@@ -282,33 +298,33 @@ def _day(sql: str) -> str:
     return f"nullif({sql}, date '{EPOCH}')"
 
 
-def _money(column: str | None, readings: Mapping[str, Reading]) -> str:
-    return f"try_cast({readings[column].sql} as {MONEY})" if column is not None else f"cast(null as {MONEY})"
+def _money(column: str | None, readings: Mapping[str, Reading], kind: str = MONEY) -> str:
+    return f"try_cast({readings[column].sql} as {kind})" if column is not None else f"cast(null as {MONEY})"
 
 
 def _amount(columns: Columns, readings: Mapping[str, Reading]) -> str:
     if columns.price is None or columns.quantity is None:
         return _money(columns.amount, readings)
-    quantity, price = _money(columns.quantity, readings), _money(columns.price, readings)
+    quantity, price = _money(columns.quantity, readings), _money(columns.price, readings, PRICE)
     return f"try_cast({quantity} * {price} as {MONEY})"
 
 
-def _profile(engine: DuckDB, columns: Columns, whole: str) -> dict[str, Any]:
-    """The look at all lines; `whole`, if any, is the select from which equal lines were dropped."""
+def _profile(engine: DuckDB, columns: Columns, *, distinct: bool) -> dict[str, Any]:
+    """The look at all lines, and how many lines and how much money were dropped because they were equal."""
     has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=dt.UTC).date()
     seen = engine.one(statement("profile"), {"has_money": has_money, "today": today})
-    if not whole:
+    if not distinct:
         return seen | {"dropped": 0, "dropped_amount": None}
-    before = engine.one(f"select count(*) as lines, sum(amount) as amount from ({whole}) as s")
+    before = engine.one("select count(*) as lines, sum(amount) as amount from read_lines")
     dropped = before["amount"] - seen["amount"] if before["amount"] is not None else None
     return seen | {"dropped": before["lines"] - seen["lines"], "dropped_amount": dropped}
 
 
 def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) -> None:
+    _refuse_too_much(profile)
     if profile["lines"] > profile["set_aside"]:
-        if profile["last_past_day"] is None:
-            raise BadOrders(f"All dates in column {columns.date!r} lie in the future. Check how they are written.")
+        _refuse_dates(profile, columns.date)
         return
     reasons = [
         f"{profile[count]} without {what}"
@@ -324,6 +340,26 @@ def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) ->
     )
 
 
+def _refuse_too_much(profile: Mapping[str, Any]) -> None:
+    if profile["gross_amount"] is not None and profile["gross_amount"] >= MOST_MONEY:
+        raise BadOrders(
+            f"The amounts add up to {float(profile['gross_amount']):.3g}, more than money here can hold "
+            f"({MOST_MONEY:.0e}). Check them, or give them in thousands."
+        )
+
+
+def _refuse_dates(profile: Mapping[str, Any], column: str) -> None:
+    if profile["last_past_day"] is None:
+        raise BadOrders(
+            f"All dates in column {column!r} lie in the future (from {profile['first_day']}). Correct them."
+        )
+    if profile["last_day"] < LONG_AGO:
+        raise BadOrders(
+            f"All dates in column {column!r} lie before {LONG_AGO} (the last is {profile['last_day']}): were seconds "
+            "taken for milliseconds, or years written with two digits? Turn them into dates first."
+        )
+
+
 def _notes(
     readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str, *, instants: bool
 ) -> tuple[str, ...]:
@@ -335,10 +371,6 @@ def _notes(
     ]
     if instants:
         notes.append(f"Column {columns.date!r} holds instants; each counts on its day in {timezone} (timezone=).")
-    if readings["date"].zones > 1:
-        notes.append(
-            f"Column {columns.date!r} mixes {readings['date'].zones} time zones; each order counts on the day as written."
-        )
     if amount == "auto" and columns.amount is None and columns.price is None:
         notes.append("No amounts were named, so only timing is modelled and money columns are empty.")
     return tuple(notes)

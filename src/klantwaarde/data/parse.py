@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from klantwaarde.data.duckdb import DuckDB, identifier, literal
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,31 +31,54 @@ class Reading(NamedTuple):
 def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, strict: bool) -> Reading:
     """A text column as days. Day and month are never guessed: if both orders fit and differ, that is an error."""
     part = f"regexp_extract({identifier(column)}, {literal(TIME)}, 1)"
-    formats = (fmt,) if fmt else DATE_FORMATS
+    if fmt is not None:
+        _refuse_format(engine, fmt)
+        # A format of the user's own may hold words and the time; else the part before the time is read by it.
+        part = (
+            f"case when try_strptime(trim({identifier(column)}), {literal(fmt)}) is null then {part} "
+            f"else trim({identifier(column)}) end"
+        )
+    formats = (fmt,) if fmt is not None else DATE_FORMATS
     fits = _date_fits(engine, source, column, part, formats)
     filled, good = fits.pop("filled"), {form: fits[str(i)] for i, form in enumerate(formats)}
     best = max(good, key=lambda form: good[form])
     rivals = [form for form in formats if good[form] == good[best] and good[best] > 0]
     _refuse_rivals(engine, source, column, part, rivals)
-    sql = f"cast(try_strptime({part}, {literal(best)}) as date)"
+    sql = _as_day(part, best)
     unreadable = filled - good[best]
     if unreadable and strict:
-        _refuse_unreadable(
-            engine, source, column, sql, f"no dates of the form {best}" if good[best] else "no dates we know"
-        )
+        known = good[best] or fmt is not None
+        reason = f"no dates of the form {best}" if known else "no dates we know, with years of four digits"
+        _refuse_unreadable(engine, source, column, sql, reason, "say how they are written with date_format=")
     return Reading(sql, f"column {column!r} is text, read as {best}", unreadable, fits["zones"])
 
 
+def _refuse_format(engine: DuckDB, fmt: str) -> None:
+    try:
+        engine.one(f"select try_strptime('', {literal(fmt)}) as day")
+    except BadOrders as error:
+        raise BadParameters(
+            f"date_format={fmt!r} is not understood. Write it like '%d-%m-%Y' or '%d %b %y %H:%M'."
+        ) from error
+
+
+def _as_day(part: str, fmt: str) -> str:
+    """A day, or null; %Y alone would take 24 for the year 24."""
+    day = f"cast(try_strptime({part}, {literal(fmt)}) as date)"
+    return f"case when {day} >= date '1000-01-01' then {day} end"
+
+
 def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: Iterable[str]) -> dict[str, int]:
-    counts = ", ".join(f'count(try_strptime({part}, {literal(form)})) as "{i}"' for i, form in enumerate(formats))
-    zone = f"nullif(regexp_extract({identifier(column)}, {literal(TIME)}, 4), '')"
+    counts = ", ".join(f'count({_as_day(part, form)}) as "{i}"' for i, form in enumerate(formats))
+    time, zone = (f"regexp_extract({identifier(column)}, {literal(TIME)}, {group})" for group in (2, 4))
     filled = f"count(*) filter (where trim({identifier(column)}) <> '') as filled"
-    return engine.one(f"select {counts}, {filled}, count(distinct {zone}) as zones from {source}")
+    zones = f"count(distinct replace({zone}, 'UTC', 'Z')) filter (where {time} <> '') as zones"
+    return engine.one(f"select {counts}, {filled}, {zones} from {source}")
 
 
 def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: list[str]) -> None:
     for rival in rivals[1:]:
-        one, other = (f"try_strptime({part}, {literal(form)})" for form in (rivals[0], rival))
+        one, other = (_as_day(part, form) for form in (rivals[0], rival))
         differ = engine.rows(f"select {identifier(column)} as text from {source} where {one} <> {other} limit 1")
         if differ:
             raise BadOrders(
@@ -66,6 +89,8 @@ def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: 
 
 def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, *, strict: bool) -> Reading:
     """A text column as money or quantity, with a decimal point or, as the Dutch write, a decimal comma."""
+    if decimal not in {None, ".", ","}:
+        raise BadParameters(f"decimal={decimal!r} is not understood. Choose from '.', ','.")
     text = f"regexp_replace({identifier(column)}, '[€$£\\s]|EUR', '', 'g')"
     fits = engine.one(
         f"select count(*) filter (where {text} <> '') as filled, "
@@ -78,15 +103,12 @@ def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, 
     pattern = POINT if mark == "." else COMMA
     sql = f"case when regexp_matches({text}, {literal(pattern)}) then {plain} end"
     unreadable = fits["filled"] - fits["point" if mark == "." else "comma"]
+    word = "point" if mark == "." else "comma"
     if unreadable and strict:
         _refuse_unreadable(
-            engine, source, column, sql, f"no numbers with a decimal {'point' if mark == '.' else 'comma'}"
+            engine, source, column, sql, f"no numbers with a decimal {word}", "name the mark with decimal="
         )
-    return Reading(
-        sql,
-        f"column {column!r} is text, read with a decimal {'point' if mark == '.' else 'comma'}",
-        unreadable,
-    )
+    return Reading(sql, f"column {column!r} is text, read with a decimal {word}", unreadable)
 
 
 def _decimal_mark(column: str, fits: dict[str, int]) -> str:
@@ -98,13 +120,13 @@ def _decimal_mark(column: str, fits: dict[str, int]) -> str:
     return "." if fits["point"] >= fits["comma"] else ","
 
 
-def _refuse_unreadable(engine: DuckDB, source: str, column: str, sql: str, reason: str) -> None:
+def _refuse_unreadable(engine: DuckDB, source: str, column: str, sql: str, reason: str, remedy: str) -> None:
     read = f"select {identifier(column)} as text, ({sql}) is null as unread, row_number() over () as line from {source}"
     unread = f"from ({read}) as numbered where unread and trim(text) <> ''"
     count = engine.one(f"select count(*) as n {unread}")["n"]
     rows = engine.rows(f"select line, text {unread} order by line limit {EXAMPLES}")
     told = "; ".join(f"row {row['line']}: {row['text']!r}" for row in rows)
     raise BadOrders(
-        f"Column {column!r} holds {count} value(s) that are {reason} ({told}). Mend them, or pass "
+        f"Column {column!r} holds {count} value(s) that are {reason} ({told}). Mend them, {remedy}, or pass "
         "unreadable='set_aside' to leave these lines out, counted."
     )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
+import datetime as dt
 import glob
+import gzip
+import re
+import shutil
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import duckdb
 import pyarrow as pa
 
 from klantwaarde.data.duckdb import DuckDB, identifier, literal
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PARQUET = (".parquet", ".pq", ".parq")
 TEXT = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz")
+SEPARATORS = (",", ";", "\t", "|")
 DATABASE = (".duckdb", ".db", ".ddb")
 
 
@@ -25,6 +33,8 @@ def open_source(engine: DuckDB, name: str, source: Any, *, table: str | None, en
     if isinstance(source, str | Path):
         return _open_path(engine, name, str(source), table=table, encoding=encoding)
     arrow = _to_arrow(source)
+    if not arrow.num_columns:
+        raise BadOrders(f"The {type(source).__name__} has no columns. Give at least a customer and a date per order.")
     engine.register(f"{name}_arrow", arrow)
     engine.run(f"create or replace temp view {name} as select * from {name}_arrow")
     _refuse_empty(engine, name, type(source).__name__)
@@ -38,7 +48,8 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
         if kind == "database":
             _open_database(engine, name, files[0], table)
         elif kind == "parquet":
-            engine.connection.read_parquet(files, union_by_name=True).create_view(name)
+            # The engine takes names for patterns too.
+            engine.connection.read_parquet([glob.escape(file) for file in files], union_by_name=True).create_view(name)
         else:
             _open_text(engine, name, files, encoding)
     except (duckdb.Error, UnicodeError) as error:
@@ -49,7 +60,7 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
 
 def _files(path: str) -> list[str]:
     found = [path]
-    if glob.has_magic(path):
+    if glob.has_magic(path) and not Path(path).exists():
         found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - a pattern may be absolute
     if len(found) == 1 and Path(found[0]).is_dir():
         found = sorted(str(file) for file in Path(found[0]).rglob("*.parquet"))
@@ -77,19 +88,74 @@ def _kind(files: list[str], path: str) -> str:
 
 
 def _open_text(engine: DuckDB, name: str, files: list[str], encoding: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        readable = files if _is_utf8(encoding) else _in_utf8(files, encoding, Path(folder))
+        heads = [_head(file) for file in readable]
+        unlike = next((number for number, head in enumerate(heads) if sorted(head[1]) != sorted(heads[0][1])), None)
+        if unlike is not None:
+            raise BadOrders(
+                f"{files[unlike]} has the columns {_listed(heads[unlike][1])}, but {files[0]} has "
+                f"{_listed(heads[0][1])}. Give files with the same columns."
+            )
+        parts = [readable] if len({(mark, *names) for mark, names in heads}) == 1 else [[file] for file in readable]
+        # Read once into a table: the lines are looked at several times, and parsing costs more than all of that.
+        for number, (part, (mark, names)) in enumerate(zip(parts, heads, strict=False)):
+            into = f"insert into {name} by name" if number else f"create temp table {name} as"
+            engine.connection.execute(f"{into} {_text_lines(part, mark, names)}")
+
+
+def _text_lines(files: list[str], mark: str, names: list[str]) -> str:
     # Everything as text: customer 00123 stays 00123, and dates and decimals are read by stated rules, not guesses.
-    relation = engine.connection.read_csv(
-        files,  # type: ignore[arg-type] # lists of files are read too, whatever the stub says
-        all_varchar=True,
-        header=True,
-        encoding=encoding,
+    # Nothing is left to the engine to find out: it would pass over lines that do not fit its guess.
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    listed = ", ".join(literal(glob.escape(file)) for file in files)
+    return (
+        f"select * from read_csv([{listed}], auto_detect = false, header = true, delim = {literal(mark)}, "
+        f"quote = '\"', escape = '\"', nullstr = '', columns = {{{columns}}})"
     )
-    # Read once into a table: the lines are looked at several times, and parsing costs more than all of that.
-    relation.create(name)
+
+
+def _head(file: str) -> tuple[str, list[str]]:
+    """The mark between columns, and their names, from the first line."""
+    with _opened(file, "utf-8-sig") as text:
+        first = text.readline()
+        plain = re.sub('"[^"]*"', "", first)
+        mark = max(SEPARATORS, key=plain.count)
+        names = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
+    named = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
+    twice = sorted({name for name in named if [other.lower() for other in named].count(name.lower()) > 1})
+    if twice:
+        raise BadOrders(f"{file} has more than one column called {_listed(twice)}. Give each column its own name.")
+    if not named:
+        raise BadOrders(f"The first line of {file} is empty. Give a line of column names and the orders below it.")
+    return mark, named
+
+
+def _opened(file: str, encoding: str) -> TextIO:
+    errors = "replace" if _is_utf8(encoding) else "strict"
+    if file.lower().endswith(".gz"):
+        return gzip.open(file, "rt", encoding=encoding, errors=errors, newline="")
+    return Path(file).open(encoding=encoding, errors=errors, newline="")
+
+
+def _is_utf8(encoding: str) -> bool:
+    try:
+        return codecs.lookup(encoding).name in {"utf-8", "utf-8-sig"}
+    except LookupError as error:
+        raise BadParameters(f"encoding={encoding!r} is not known. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
+
+
+def _in_utf8(files: list[str], encoding: str, folder: Path) -> list[str]:
+    """Copies of text files in UTF-8: the engine reads few other encodings, Python all of them."""
+    copies = [folder / f"{number}.csv" for number in range(len(files))]
+    for file, copy in zip(files, copies, strict=True):
+        with _opened(file, encoding) as text, copy.open("w", encoding="utf-8", newline="") as to:
+            shutil.copyfileobj(text, to)
+    return [str(copy) for copy in copies]
 
 
 def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> None:
-    engine.run(f"attach {literal(file)} as {name}_file (read_only)")
+    engine.connection.execute(f"attach {literal(file)} as {name}_file (read_only)")
     found = engine.rows(
         "select table_schema, table_name from information_schema.tables where table_catalog = $catalog order by all",
         {"catalog": f"{name}_file"},
@@ -114,9 +180,12 @@ def _to_arrow(source: Any) -> pa.Table:
         if hasattr(source, "collect") and not hasattr(source, "__arrow_c_stream__"):
             source = source.collect()  # a lazy polars frame
         if type(source).__module__.startswith("pandas"):
+            _refuse_mixed_zones(source)
             return pa.Table.from_pandas(source, preserve_index=False)
         if hasattr(source, "__arrow_c_stream__"):
             return pa.RecordBatchReader.from_stream(source).read_all()
+    except BadOrders:
+        raise
     except (pa.ArrowException, duckdb.Error, TypeError, ValueError, AttributeError) as error:
         raise BadOrders(
             f"The {type(source).__name__} cannot be read: {_told(error, '')} Give each column one type: "
@@ -126,6 +195,24 @@ def _to_arrow(source: Any) -> pa.Table:
         f"Orders cannot be read from a {type(source).__name__}. Give a path, a pandas, polars or Arrow table, "
         "or a DuckDB relation."
     )
+
+
+def _refuse_mixed_zones(frame: Any) -> None:
+    """Arrow would silently take a time without a zone for one in UTC."""
+    for name in (name for name, kind in frame.dtypes.items() if kind == "object"):
+        zones: dict[str, int] = {}
+        for row, value in enumerate(frame[name]):
+            if not isinstance(value, dt.datetime):
+                if value is None or value != value:  # noqa: PLR0124 - a missing value differs from itself
+                    continue
+                break
+            zones.setdefault(str(value.tzinfo or "none"), row + 1)
+        if len(zones) > 1:
+            told = ", ".join(f"{zone} from row {row}" for zone, row in zones.items())
+            raise BadOrders(
+                f"Column {name!r} mixes time zones ({told}). Bring them to one, for instance with "
+                f"pandas.to_datetime(frame[{name!r}], utc=True)."
+            )
 
 
 def _refuse_empty(engine: DuckDB, name: str, told: str) -> None:
@@ -140,7 +227,15 @@ def _listed(columns: Iterable[str]) -> str:
 
 
 def _told(error: Exception, encoding: str) -> str:
-    text = " ".join(str(error).split())[:300]
+    text = " ".join(str(error).split())
+    line = re.search(r"CSV Error on Line: (\d+) Original Line: (.*?) Expected Number of Columns", text)
+    if line:
+        return (
+            f"line {line[1]} has more or fewer columns than the first line names ({line[2].strip()[:60]!r}). Mend it; "
+            "texts that hold the separator stand between double quotes."
+        )
+    text = text[:300]
     if "unicode" in text.lower() or "utf-8" in text.lower() or isinstance(error, UnicodeError):
-        return f"it is not {encoding} text. Pass encoding='latin-1' (Excel on Windows often writes that). ({text})"
+        other = "cp1252" if codecs.lookup(encoding or "utf-8").name.startswith("utf-8") else "utf-8"
+        return f"it is not {encoding} text. Pass encoding={other!r} (Excel on Windows often writes cp1252). ({text})"
     return text if text.endswith(".") else f"{text}."

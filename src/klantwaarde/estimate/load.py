@@ -69,6 +69,8 @@ def _fit(entry: dict[str, Any], models: dict[str, type]) -> Fit[Any]:
     covariance = np.array([[np.inf if value is None else float(value) for value in row] for row in entry["covariance"]])
     if covariance.shape != (len(parameters), len(parameters)) or np.isnan(covariance).any():
         raise BadParameters(f"the covariance is not a table of {len(parameters)} by {len(parameters)} numbers")
+    if (np.diag(covariance) < 0).any():
+        raise BadParameters("the covariance holds a negative variance")
     told = ("status", "reason", "unit", "as_of", "cells", "evaluations", "mean_spend")
     return Fit(
         model=Model(**parameters),

@@ -205,6 +205,7 @@ def near(objective: Objective, start: Array, rounds: int = 200, *, simplex: bool
 
     if simplex:
         options: Any = {"maxiter": 400 * len(start), "xatol": 1e-8, "fatol": 1e-14, "adaptive": True}
-        return objective.clipped(minimize(lambda z: cost(z)[0], start, method="Nelder-Mead", options=options).x)
-    found = minimize(cost, start, jac=True, method="BFGS", options={"maxiter": rounds, "gtol": 1e-7})
+        value: Any = lambda z: cost(z)[0]  # noqa: E731
+        return objective.clipped(minimize(value, start, method="Nelder-Mead", options=options).x)
+    found = minimize(cost, start, jac=True, method="BFGS", options={"maxiter": rounds, "gtol": 1e-5})
     return objective.clipped(found.x)

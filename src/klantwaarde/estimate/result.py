@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.models import MODELS, SPEND_MODELS
 
@@ -84,14 +85,18 @@ def save_fits(
     settings: Mapping[str, Any] | None = None,
 ) -> None:
     """One JSON file for a timing fit, a spend fit, or both, and the settings they were made with."""
-    roles = {role: None if kept is None else _entry(kept) for role, kept in (("timing", timing), ("spend", spend))}
+    roles = {"timing": _entry(timing, "timing", MODELS), "spend": _entry(spend, "spend", SPEND_MODELS)}
     content = {"format": FORMAT, "version": SCHEMA, "klantwaarde": version("klantwaarde"), **roles}
     content["settings"] = dict(settings or {})
     write_text(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _entry(kept: Fit[Any]) -> dict[str, Any]:
+def _entry(kept: Fit[Any] | None, role: str, models: Mapping[str, type]) -> dict[str, Any] | None:
     """Everything in a fit as JSON, an infinite variance as null. Floats read back exactly."""
+    if kept is None:
+        return None
+    if kept.name not in models:
+        raise BadParameters(f"{kept.name} is no {role} model; those are {', '.join(models)}.")
     covariance = [[value if np.isfinite(value) else None for value in row] for row in kept.covariance.tolist()]
     told = (
         "log_likelihood",

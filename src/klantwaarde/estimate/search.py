@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,34 +26,54 @@ if TYPE_CHECKING:
 
 FIRST = 4_096  # customers on which starts are tried: milliseconds a pass
 DOUBT = 1.0  # a standard error of log(parameter) from which another optimum may lie along a ridge
-ROUGHLY = 25  # iterations that tell which of many starts leads highest
+RIVAL = 8.0  # log-likelihood of a sample's own customers by which an optimum has to lie lower to be dropped
+APART = 0.1  # in log(parameter)
+ROUGHLY = 8  # iterations that tell which of many starts leads highest
 SECOND = 65_536  # customers whose optimum is within a few steps of that of all
 
 
 def search(Model: type[NamedTuple], data: Cells | SpendCells, start: Array | None = None) -> tuple[Objective, Optimum]:
-    """The best optimum found, with its objective; data scaled, start and optimum in z = log(parameter)."""
+    """The best optimum found, with its objective; data scaled, start and optimum in z = log(parameter).
+
+    Optima that a sample cannot tell apart are carried on, for the next stage to decide (MBG/NBD often has two).
+    """
     samples = [size for size in (FIRST, SECOND) if len(data) > 2 * size]
     stages = [_objective(Model, thinned(data, size)) for size in samples] + [_objective(Model, data)]
     ranked = best_start(stages[0], starts(Model._fields, data))
     found = _several(stages[0], ranked if start is None else [start, *ranked])
-    for objective in stages[1:]:
-        following = newton(objective, found.z, found.hessian)
-        found = following if following.remaining <= GOOD else better(following, ascent(objective, following.z))
+    for size, objective in zip(samples, stages[1:], strict=True):
+        rivals = [one for one in found if one.value >= found[0].value - RIVAL * data.customers / size]
+        found = _distinct([_followed(objective, one) for one in rivals])
     stages[-1].evaluations = sum(objective.evaluations for objective in stages)
-    return stages[-1], found
+    return stages[-1], found[0]
 
 
-def _several(objective: Objective, ranked: list[Array]) -> Optimum:
-    """The best optimum from the first, a middling and the last start; from all when that is in doubt."""
+def _followed(objective: Objective, one: Optimum) -> Optimum:
+    """The optimum on more data that one on a sample leads to."""
+    found = newton(objective, one.z, one.hessian)
+    return found if found.remaining <= GOOD else better(found, ascent(objective, found.z))
+
+
+def _several(objective: Objective, ranked: list[Array]) -> list[Optimum]:
+    """The optima from the first, a middling and the last start, the best first; from all when it is in doubt."""
     chosen = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
-    found = reduce(better, (ascent(objective, start) for start in chosen))
-    if _sure(objective, found):
+    found = _distinct([ascent(objective, start) for start in chosen])
+    if len(found) == 1 and _sure(objective, found[0]):
         return found
-    others = [near(objective, start, rounds=ROUGHLY) for start in ranked]
-    found = better(found, newton(objective, max(others, key=lambda z: objective(z)[0])))
-    if found.remaining <= GOOD:
+    others = best_start(objective, (near(objective, start, rounds=ROUGHLY) for start in ranked))
+    found = _distinct([*found, *(ascent(objective, start) for start in others[:3])])
+    if found[0].remaining <= GOOD:
         return found
-    return better(found, newton(objective, near(objective, found.z, simplex=True)))
+    return _distinct([newton(objective, near(objective, found[0].z, simplex=True)), *found])
+
+
+def _distinct(found: list[Optimum]) -> list[Optimum]:
+    """Optima without doubles, the best first."""
+    kept: list[Optimum] = []
+    for one in sorted(found, key=lambda one: (-round(one.value, 6), one.remaining)):
+        if all(np.abs(one.z - other.z).max() > APART for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _sure(objective: Objective, found: Optimum) -> bool:

@@ -156,9 +156,9 @@ def _edges(mean: float, most: float) -> list[float]:
 
 
 def _round_number(value: float) -> float:
-    """The nearest of 1, 2, 2.5, 5 times a power of ten, so that bands read well."""
+    """The nearest, in the logarithm, of 1, 2 and 5 times a power of ten, so that bands read well and differ."""
     power = 10.0 ** math.floor(math.log10(value))
-    return float(min((step * power for step in (1, 2, 2.5, 5, 10)), key=lambda near: abs(near - value)))
+    return float(min((step * power for step in (1, 2, 5, 10)), key=lambda near: abs(math.log(near / value))))
 
 
 def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:

@@ -84,11 +84,13 @@ def backtest(
     end: str | dt.date | None = None,
     models: Sequence[str] = tuple(MODELS),
     unit: str = "week",
+    money: bool = True,
 ) -> Backtest:
     """Models fitted on orders up to `split`, compared with the orders in (split, end].
 
     end: default the last order date. models: names such as "pareto_nbd". Customers who first bought after the split
-    are not in it. Orders: purchases; money: the amounts of these purchases.
+    are not in it. Orders: purchases; money: the amounts of these purchases, compared where the orders carry amounts
+    and someone had bought again before the split.
     """
     unknown = [name for name in models if name not in MODELS]
     if unknown:
@@ -96,14 +98,14 @@ def backtest(
     day = read_day(split, "split")
     last = orders.default_as_of() if end is None else read_day(end, "end")
     before, table = holdout(orders, day, last, unit)
-    history, actual, money = _arrays(table, unit)
+    history, actual, paid = _arrays(table, unit)
     horizon = (last - day).days / check_unit(unit)
     fits: list[Fit[Any]] = [fit(MODELS[name], before.cells()) for name in models]
     predicted = {found.name: quantities.cet(found.model, horizon, *history[:3]) for found in fits}
     predicted |= _baselines(history, horizon)
     scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]
-    if orders.has_money:
-        scores += _money_scores(before, history, predicted, money)
+    if money and orders.has_money:
+        scores += _money_scores(before, history, predicted, paid)
     verdict = _verdict(scores, len(actual))
     return Backtest(day, last, len(actual), tuple(scores), tuple(fits), verdict)
 
@@ -128,6 +130,8 @@ def _baselines(history: _History, horizon: float) -> dict[str, Array]:
 
 
 def _money_scores(before: Customers, history: _History, predicted: dict[str, Array], money: Array) -> list[Score]:
+    if not (history.zbar > 0).any():
+        return []  # nobody came back with money before the split: there is no spend to go by
     spend = _expected_spend(before, history)
     own = np.where(history.x > 0, history.zbar, 0.0)
     return [
@@ -176,5 +180,6 @@ def _verdict(scores: Sequence[Score], customers: int) -> str:
     )
     rival = min(rate, nothing, key=lambda score: score.mae)
     if rival.mae < best.mae:
-        return f"{told}; but predicting '{rival.predictor}' is only {rival.mae:.2f} off, so do not rely on it per customer."
+        off = f"predicting '{rival.predictor}' is only {rival.mae:.2f} off"
+        return f"{told}; but {off}, so do not rely on it per customer."
     return f"{told}; predicting the same rate as before is {rate.mae:.2f} off ({rate.total_error:+.0%} in total)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from klantwaarde.data.split import sample, three_quarters
+from klantwaarde.errors import BadOrders
 from klantwaarde.validate.backtest import Score, backtest
 
 if TYPE_CHECKING:
@@ -28,7 +29,14 @@ class Choice(NamedTuple):
 def choose(base: Customers) -> Choice:
     """MBG/NBD or Pareto/NBD: fitted on the first three quarters, the smaller wMAE on the last quarter wins."""
     split = three_quarters(base)
-    tried = backtest(sample(base, MOST), split, end=base.as_of, models=CANDIDATES, unit=base.unit)
+    try:
+        followed = sample(base, MOST)
+        tried = backtest(followed, split, end=base.as_of, models=CANDIDATES, unit=base.unit, money=False)
+    except BadOrders:
+        # Everyone on one day, or no purchase before the split: too little history to compare, not too little to score.
+        return Choice(
+            CANDIDATES[0], None, (), f"The orders cover too few days to compare models, so {CANDIDATES[0]} is taken."
+        )
     scores = tuple(tried.of(name) for name in CANDIDATES)
     if any(score.wmae is None for score in scores):
         return Choice(
@@ -39,4 +47,8 @@ def choose(base: Customers) -> Choice:
         )
     best = min(scores, key=lambda score: score.wmae or 0.0)
     told = ", ".join(f"{score.predictor} {score.wmae:.4f}" for score in scores)
-    return Choice(best.predictor, split, scores, f"Smaller error (wMAE) after {split}, fitted before it: {told}.")
+    reason = f"Smaller error (wMAE) after {split}, fitted before it: {told}."
+    if (best.wmae or 0.0) > 1:
+        # So it is where most customers buy nothing in a short holdout: zero for all errs less, and is of no use.
+        reason += " Above 1: per customer, predicting no orders at all would err less; trust totals and ranking."
+    return Choice(best.predictor, split, scores, reason)

@@ -50,13 +50,13 @@ def normalised_gini(y: Array, p: Array) -> float | None:
 
 
 def top_decile_capture(y: Array, p: Array) -> float | None:
-    """Share of the sum of y held by the 10 % of customers with the highest p; its maximum is top_decile_capture(y, y)."""
+    """Share of the sum of y held by the 10 % of customers with the highest p; at most top_decile_capture(y, y)."""
     count = -(-len(y) // 10)
     return float(_ordered(y, p)[:count].sum() / y.sum()) if y.sum() else None
 
 
 def _ordered(y: Array, p: Array) -> Array:
-    """y by falling p; customers with equal p share their y equally, so that row order does not matter."""
+    """Actuals by falling p; customers with equal p share their y equally, so that row order does not matter."""
     order = np.argsort(-p, kind="stable")
     _, group, sizes = np.unique(-p[order], return_inverse=True, return_counts=True)
     means = np.bincount(group, weights=y[order]) / sizes

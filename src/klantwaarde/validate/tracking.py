@@ -33,7 +33,7 @@ class Tracking(NamedTuple):
 
 
 def tracking(base: Customers, fit: Fit[Any], of: int | None = None) -> Tracking:
-    """Repeat orders of the whole base per week (or month, in long histories); the last, unfinished period is left out."""
+    """Repeat orders of the whole base per week (per month in long histories); an unfinished last period is left out."""
     parameters = {"as_of": base.as_of}
     cohorts = base.engine.arrow(statement("cohorts", customers=base.table), parameters)
     sql = statement("repeats", customers=base.table, occasions=base.orders.occasions)

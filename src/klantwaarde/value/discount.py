@@ -41,6 +41,8 @@ def _duration(text: str) -> float | None:
 
 
 def _day(given: str | dt.date) -> dt.date:
+    if isinstance(given, dt.datetime):
+        return given.date()
     try:
         return given if isinstance(given, dt.date) else dt.date.fromisoformat(given)
     except (TypeError, ValueError) as error:

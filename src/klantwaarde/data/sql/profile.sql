@@ -18,7 +18,8 @@ select
   sum(margin) as margin,
   count(*) filter (where margin is null) as no_margin,
   count(*) filter (where day > $today) as future,
-  min(day) as first_day,
+  count(*) filter (where day < date '1971-01-01') as long_ago,
+  min(day) filter (where customer_id is not null and (amount is not null or not $has_money)) as first_day,
   max(day) as last_day,
   max(day) filter (where day <= $today) as last_past_day
 from all_lines

@@ -1,0 +1,126 @@
+"""The page docs/scored.md: what each column of the output means, from the names that the code writes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+import klantwaarde as kw
+from klantwaarde.asset.pyramid import Band
+from klantwaarde.data.names import SCHEMA_VERSION, SCORED, TIERS
+
+HISTORY, YEAR, NOW = "all history", "last 12 months", "at the end"
+HORIZON = {
+    "orders": HISTORY,
+    "x": HISTORY,
+    "t_x": HISTORY,
+    "T": HISTORY,
+    "zbar": HISTORY,
+    "revenue": HISTORY,
+    "value_realised": HISTORY,
+    "value_last_year": YEAR,
+    "p_alive": NOW,
+    "p_active": "the horizon",
+    "expected_orders": "the horizon",
+    "expected_spend": "from now on",
+    "dert": "endless, discounted",
+    "rlv": "endless, discounted",
+    "tier": NOW,
+    "rank": NOW,
+}
+
+BANDS = {
+    "tier": f"{', '.join(TIERS)}; one row each, in this order.",
+    "customers": "In the tier.",
+    "customers_share": "Of the active customers; for the inactive, of all.",
+    "orders": "Theirs so far.",
+    "value_last_year": "Sum over the tier, money.",
+    "value_last_year_share": "Of the sum over all tiers.",
+    "value_realised": "Sum over the tier, money.",
+    "rlv": "Sum over the tier, money.",
+    "rlv_share": "Of the sum over all tiers.",
+    "p_alive_mean": "Mean over the tier.",
+    "threshold": "The lowest value in the tier of the measure that ranks; empty for the inactive.",
+}
+
+PAGE = """# The scored customers
+
+Made by `make docs` from `klantwaarde.data.names.SCORED`; do not edit it by hand.
+
+`customers.parquet`, and what `kw.score(...)` returns: one row for every customer of the input, best rank first.
+Schema version {version}. A new column raises no version; a changed or dropped one does.
+
+* **end**: the end of observation, `as_of`; nothing after it is used.
+* **unit**: the unit of the fit (`day`, `week`, `month`, `year`; default week). A year is 365.25 days, a month a twelfth
+  of it.
+* **horizon**: the run's `horizon` (default "12 months"), counted from the end.
+* **money**: in the currency of the orders, which is never converted. What has been spent is exact, DECIMAL(18, 4); what
+  is expected is a float. The rate of `rlv` and `dert` is annual and effective, converted inside.
+
+The file's footer (key-value metadata) holds `klantwaarde_schema`, `as_of`, `unit`, `horizon`, `annual_discount_rate`,
+`margin_rate` and `rank_by`.
+
+| column | type | unit | over | meaning |
+| --- | --- | --- | --- | --- |
+{columns}
+
+## Order, ties and tiers
+
+Rows come by `rank`. Active customers come first: those with revenue in the twelve months up to the end (or, in orders
+without amounts, with a purchase in them). Within each group the ranking measure decides (`rank_by`: `last_year`, the
+default, `rlv` or `realised`); ties go to the higher `rlv`, then to the higher `value_realised`, then to the lower
+`customer_id`. The same input gives the same ranks.
+
+Of the active customers the first 1 % are `top`, the next 4 % `large`, the next 15 % `medium`, the rest `small`. Sizes
+are rounded up, from the top down. All others are `inactive`.
+
+## What is empty, and when
+
+* Without amounts: `zbar`, `revenue`, `value_realised`, `value_last_year`, `expected_spend`, `rlv`. Counts then rank.
+* Without any purchase (only returns): the dates, `x`, `t_x`, `T`, `zbar` and the model columns; `reason` says so.
+* Without a repeat purchase: `zbar`. `expected_spend` is then the population's mean, as it is where `zbar` is 0.
+* Without any repeat purchase in the whole base no spend model can be fitted: `expected_spend` and `rlv`.
+
+Never add `value_realised` to `rlv`: one is history, the other is still to come.
+
+## The other files
+
+**pyramid.parquet**: one row per tier.
+
+| column | meaning |
+| --- | --- |
+{bands}
+
+**model.json**: the fits (`timing`, `spend`): parameters, covariance, log-likelihood, status and reason, unit, end of
+observation, and the settings of the run. No customer is in it. `kw.load_fit` and `klantwaarde score --fit` read it.
+
+**run.json**: what went in (`source`, `settings`), what was left out and why (`lines`, `money`, `notes`), the model and
+why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says. The
+lists of the most valuable customers are in it, so treat it as you treat the customers themselves.
+
+**report.html**: the page for people, without scripts, fonts or network.
+"""
+
+
+def scored_page() -> str:
+    """The text of docs/scored.md."""
+    types = {field.name: _told(field.type) for field in _schema()} | {"customer_id": "as it came in"}
+    columns = [
+        f"| `{name}` | {types[name]} | {unit} | {HORIZON.get(name, '')} | {meaning} |" for name, unit, meaning in SCORED
+    ]
+    bands = [f"| `{name}` | {BANDS[name]} |" for name in Band._fields]
+    return PAGE.format(version=SCHEMA_VERSION, columns="\n".join(columns), bands="\n".join(bands))
+
+
+def _schema() -> pa.Schema:
+    customers = kw.customers(kw.orders(kw.cdnow_sample()), as_of="1997-09-30")
+    fit, spend = kw.fit(kw.MBGNBD, customers.cells()), kw.fit(kw.GammaGamma, customers.spend())
+    schema = kw.score(customers, fit, spend).to_arrow().schema
+    if schema.names != [name for name, _, _ in SCORED]:
+        raise SystemExit(f"SCORED does not name the columns that are written: {schema.names}.")
+    return schema
+
+
+def _told(kind: pa.DataType) -> str:
+    return {"date32[day]": "date", "int64": "whole number", "double": "float", "string": "text"}.get(
+        str(kind), "DECIMAL(18, 4)" if pa.types.is_decimal(kind) else str(kind)
+    )

@@ -1,0 +1,225 @@
+"""The benchmark's own correctness: its orders, its judge, and a small run from end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from benchmarks import page
+from benchmarks.answers import judge_fit, judge_predictions, judge_summary
+from benchmarks.job import Job, Watch
+from benchmarks.measure import Effort, faults, measure_size, once
+from benchmarks.orders import ACQUISITION_DAYS, MODEL, START, chunks, write_orders
+from benchmarks.plan import Step, plan
+from benchmarks.table import rows, times
+
+from klantwaarde import expected_purchases
+
+ROOT = Path(__file__).resolve().parent.parent
+LAST = np.datetime64("2024-06-30")
+FITTED = {"r": 0.5, "alpha": 10.0}
+
+
+@pytest.mark.parametrize("order", ["date", "customer"])
+def test_orders_are_the_same_for_the_same_seed(tmp_path: Path, order: str) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write_orders(tmp_path / f"{name}.parquet", 500, seed, order)
+    a, b, c = (pq.read_table(tmp_path / f"{name}.parquet") for name in "abc")
+    assert a.equals(b)
+    assert not a.equals(c)
+    assert [str(kind) for kind in a.schema.types] == ["int64", "date32[day]", "decimal128(12, 2)"]
+    by = a["date" if order == "date" else "customer_id"].to_numpy()
+    assert (by[1:] >= by[:-1]).all()
+    assert {file.suffix for file in tmp_path.iterdir()} == {".parquet"}
+
+
+def test_orders_in_chunks_have_customers_and_seeds_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.orders.CHUNK", 200)
+    parts = [part.to_pandas() for part in chunks(500, seed=1)]
+    assert [sorted(part.customer_id.unique()) for part in parts] == [
+        list(range(1, 201)),
+        list(range(201, 401)),
+        list(range(401, 501)),
+    ]
+    assert len({len(part) for part in parts[:2]}) == 2
+
+
+def test_orders_have_the_model_s_repeat_rate() -> None:
+    frame = next(chunks(20_000, seed=3)).to_pandas()
+    born = frame.groupby("customer_id").date.min().to_numpy().astype("datetime64[D]")
+    assert born.min() == np.datetime64(START)
+    assert born.max() == np.datetime64(START) + ACQUISITION_DAYS - 1
+    repeats = frame.groupby("customer_id").size().to_numpy() - 1
+    expected = expected_purchases(MODEL, ((LAST - born).astype(float) + 1) / 7)
+    error = (repeats - expected).std() / np.sqrt(len(repeats))
+    assert repeats.mean() == pytest.approx(expected.mean(), abs=4 * error)
+
+
+def likelihood(peak: Mapping[str, float] = FITTED) -> Callable[[Mapping[str, float]], float]:
+    """A likelihood per customer with its peak at the given parameters."""
+    return lambda parameters: -2.0 - sum((parameters[name] / peak[name] - 1) ** 2 for name in peak)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "equal", "words"),
+    [
+        (FITTED, True, "log-likelihood equal"),
+        (FITTED | {"alpha": 10.06}, True, "within 0.60%; log-likelihood 4e-05 per customer higher than lifetimes's"),
+        (FITTED | {"alpha": 10.2}, False, "2.0% apart: lifetimes ended lower"),
+        (FITTED | {"alpha": np.nan}, False, "not finite"),
+    ],
+)
+def test_judge_of_fits(theirs: dict[str, float], equal: bool, words: str) -> None:
+    verdict = judge_fit("lifetimes", FITTED, theirs, likelihood(), likelihood())
+    assert verdict.equal is equal
+    assert words in verdict.words
+    assert not verdict.fault
+
+
+def test_judge_of_fits_sees_our_own_wrong_answer() -> None:
+    best = {"r": 0.502, "alpha": 10.0}
+    verdict = judge_fit("lifetimes", FITTED, best, likelihood(best), likelihood(best))
+    assert (verdict.equal, verdict.fault) == (False, True)
+    assert "klantwaarde ended lower" in verdict.words
+
+
+def test_judge_of_fits_asks_the_peer_s_likelihood_too() -> None:
+    best = {"r": 0.502, "alpha": 10.0}
+    verdict = judge_fit("lifetimes", FITTED, best, likelihood(), likelihood(best))
+    assert (verdict.equal, verdict.fault) == (False, False)
+    assert "by lifetimes's likelihood" in verdict.words
+
+
+def test_judge_of_fits_takes_no_number_for_lower() -> None:
+    verdict = judge_fit("lifetimes", FITTED, FITTED, lambda _: float("nan"), likelihood())
+    assert verdict.fault
+
+
+def test_judge_of_fits_tells_flat_likelihoods_apart() -> None:
+    verdict = judge_fit("lifetimes", FITTED, {"r": 1.0, "alpha": 10.0}, lambda _: -2.0, lambda _: -2.0)
+    assert (verdict.equal, verdict.words) == (False, "parameters up to 100.0% apart: at the same likelihood")
+
+
+def test_judge_of_predictions() -> None:
+    ours = {"p_alive": np.array([0.1, 0.9]), "cet": np.array([1.0, 2.0])}
+    assert judge_predictions("p", ours, {name: values * (1 + 1e-9) for name, values in ours.items()}).equal
+    planted = judge_predictions("p", ours, ours | {"cet": np.array([1.0, 2.01])})
+    assert (planted.equal, planted.words) == (False, "cet up to 0.005 apart")
+    lost = judge_predictions("p", ours, ours | {"cet": np.array([1.0, np.nan])})
+    assert (lost.equal, lost.fault) == (False, False)
+    assert "no number for 1" in lost.words
+    assert judge_predictions("p", ours | {"cet": np.array([1.0, np.inf])}, ours).fault
+
+
+def test_judge_of_summaries() -> None:
+    ours = {"customer_id": np.array([1, 2]), "x": np.array([0, 3]), "zbar": np.array([0.0, 20.5])}
+    assert judge_summary("p", ours, ours).equal
+    assert judge_summary("p", ours, ours | {"customer_id": np.array([1, 3])}).words == "other customers"
+    assert not judge_summary("p", ours, ours | {"x": np.array([0, 4])}).equal
+
+
+def test_plan_leaves_out_what_only_peers_need() -> None:
+    alone = list(plan(["bg_nbd", "gamma_gamma"], peers=False))
+    assert {step.library for step in alone} == {"floor", "klantwaarde"}
+    assert not any(step.name.startswith("predict") for step in alone)
+    with_peers = [step.name for step in plan(["bg_nbd", "gamma_gamma"], peers=True) if step.library == "lifetimes"]
+    assert with_peers == [
+        "summary", "fit bg_nbd", "fit bg_nbd, weights", "fit gamma_gamma", "fit gamma_gamma, weights", "predict bg_nbd",
+    ]  # fmt: skip
+
+
+def test_watch_counts_its_block_only() -> None:
+    watch = Watch()
+    with watch:
+        held = np.ones(4_000_000)
+    assert 0 < watch.figures()["seconds"] < 5
+    assert watch.figures()["peak_mb"] >= watch.before_mb > held.nbytes / 2**30
+
+
+def job(folder: Path, **given: Any) -> Job:
+    (folder / "work").mkdir()
+    return Job(customers=50, orders=str(folder / "orders.parquet"), work=str(folder / "work"), **given)
+
+
+def test_a_fault_and_a_timeout_are_results(tmp_path: Path) -> None:
+    told = once(job(tmp_path), Step("klantwaarde", "fit bg_nbd"), None)
+    assert told["status"] == "failed"
+    assert told["reason"].startswith("FileNotFoundError")
+    late = once(Job(50, "", str(tmp_path / "work")), Step("klantwaarde", "fit bg_nbd"), 0.01)
+    assert (late["status"], late["reason"]) == ("timeout", "not done after 0 s")
+    gone = once(Job(50, "", str(tmp_path / "work")), Step("nobody", "fit"), None)
+    assert gone["status"] == "missing"
+
+
+def test_our_failure_is_a_fault_and_a_peer_s_is_not() -> None:
+    failed = {"step": "fit bg_nbd", "status": "failed", "reason": "why"}
+    size = {"measures": [{"library": "lifetimes", **failed}], "comparisons": []}
+    assert faults(size) == []
+    assert faults(size | {"measures": [{"library": "klantwaarde", **failed}]}) == ["fit bg_nbd: why"]
+
+
+def test_no_ratio_where_answers_differ() -> None:
+    done = {"step": "fit bg_nbd", "status": "done", "seconds": 2.0, "peak_mb": 100.0}
+    measures = [{"library": "klantwaarde", **done}, {"library": "lifetimes", **done, "seconds": 8.0}]
+    verdict = {"peer": "lifetimes", "step": "fit bg_nbd", "of": "fit bg_nbd", "words": "why", "fault": False}
+    same, other = ({"measures": measures, "comparisons": [verdict | {"equal": equal}]} for equal in (True, False))
+    assert times(same, "lifetimes", "fit bg_nbd") == 4.0
+    assert times(other, "lifetimes", "fit bg_nbd") is None
+    assert [(row.peer, row.answers) for row in rows(other)][1] == ("answers differ", "differ: why")
+
+
+def test_page_holds_the_figures_of_the_kept_measurements() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.kept()
+    assert page.filled(text, page.kept()) == text, "python -m benchmarks.page has to be run again"
+
+
+def test_page_says_what_is_not_measured() -> None:
+    empty = "<!-- begin aims -->\n<!-- end aims -->\n<!-- begin figures -->\n<!-- end figures -->\n"
+    made = page.filled(empty, [])
+    assert made.count("Not measured yet") == len(page.SIZES)
+    assert made.count("not measured yet") == len(page.AIMS)
+    assert page.filled(made, []) == made
+    with pytest.raises(ValueError, match="block 'aims'"):
+        page.filled("", [])
+
+
+@pytest.mark.slow
+def test_a_size_without_peers(tmp_path: Path) -> None:
+    said: list[str] = []
+    size = measure_size(job(tmp_path, peers=False), ["gamma_gamma"], Effort(runs=1), said.append)
+    assert faults(size) == []
+    assert [one["step"] for one in size["measures"]] == ["scan", "group", "run", "write", "summary", "fit gamma_gamma"]
+    assert len(said) == 7
+
+
+@pytest.mark.slow
+def test_the_command_from_end_to_end(tmp_path: Path) -> None:
+    target = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", "5e2", "--quick", "--models", "bg_nbd,gamma_gamma"]
+    ended = subprocess.run(
+        [*command, "--data", str(tmp_path / "data"), "--json", str(target)],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "170"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "500 customers" in ended.stdout
+    result = json.loads(target.read_text(encoding="utf-8"))
+    assert {"format", "made", "command", "machine", "versions", "settings", "sizes"} <= set(result)
+    assert {"cpu", "cores", "memory_gb", "load_before", "system"} == set(result["machine"])
+    (size,) = result["sizes"]
+    assert size["lines"] > size["customers"] == 500
+    for one in size["measures"]:
+        assert one["status"] == "done", one
+        assert {"seconds", "runs", "cpu_seconds", "peak_mb", "before_mb", "process_seconds", "answer"} <= set(one)
+    steps = ["summary", *(f"fit {model}{way}" for model in ("bg_nbd", "gamma_gamma") for way in ("", ", weights"))]
+    found = {one["step"]: one["equal"] for one in size["comparisons"]}
+    assert found == dict.fromkeys([*steps, "predict bg_nbd"], True)
+    assert "### 500 customers" in page.filled(page.PAGE.read_text(encoding="utf-8"), [target])

@@ -1,0 +1,166 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from klantwaarde import BadParameters, OutputBusy, files
+from klantwaarde.files import whole_file, whole_folder, write_text
+
+OURS = ("a.txt", "b.txt")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(found.name for found in folder.iterdir())
+
+
+def make(out: Path, text: str) -> None:
+    with whole_folder(out, OURS) as fresh:
+        (fresh / "a.txt").write_text(text)
+
+
+def test_whole_file_appears_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    with whole_file(path) as unfinished:
+        unfinished.write_text("new")
+        assert not path.exists()
+        assert unfinished.parent == path.parent, "another disk could not be renamed from"
+        assert unfinished.name.startswith(".")
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_whole_file_after_a_fault_leaves_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), whole_file(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["x.txt"]
+
+
+@pytest.fixture(params=["exchange", "two renames", "no such call", "not on this disk"])
+def _ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one-step exchange, and what stands in for it where the system has none."""
+    if request.param == "two renames":
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    elif request.param == "no such call":
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: object())
+    elif request.param == "not on this disk":
+        refuse = type("Library", (), {"renameat2": staticmethod(lambda *args: -1)})
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: refuse)
+        monkeypatch.setattr(files.ctypes, "get_errno", lambda: files.errno.EINVAL)
+
+
+@pytest.mark.usefixtures("_ways")
+def test_whole_folder_replaces_the_old_results(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "results"
+    make(out, "one")
+    make(out, "two")
+    assert (out / "a.txt").read_text() == "two"
+    assert names(out.parent) == ["results"]
+
+
+def test_exchange_tells_other_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "results", "one")
+    refuse = type("Library", (), {"renameat2": staticmethod(lambda *args: -1)})
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: refuse)
+    monkeypatch.setattr(files.ctypes, "get_errno", lambda: files.errno.EACCES)
+    with pytest.raises(OSError, match="cannot put the results at"):
+        make(tmp_path / "results", "two")
+    assert (tmp_path / "results" / "a.txt").read_text() == "one"
+
+
+def test_whole_folder_after_a_fault_leaves_the_old(tmp_path: Path) -> None:
+    make(tmp_path / "results", "old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "results", OURS) as fresh:
+        (fresh / "a.txt").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "results" / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["results"]
+
+
+def test_no_folder_after_a_fault_of_the_first_run(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "results", OURS):
+        raise RuntimeError
+    assert names(tmp_path) == []
+
+
+def test_a_second_run_stops_and_the_first_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    with whole_folder(out, OURS) as fresh:
+        with pytest.raises(OutputBusy, match="Another run is writing to"), whole_folder(out, OURS):
+            pass
+        (fresh / "a.txt").write_text("first")
+    assert (out / "a.txt").read_text() == "first"
+    make(out, "later")
+    assert names(tmp_path) == ["results"]
+
+
+def test_a_lock_file_that_was_replaced_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between opening the lock file and locking it, the run before may remove it and a third run make its own."""
+    lock, real = tmp_path / ".results.lock", fcntl.flock
+
+    def late(handle: object, how: int) -> None:
+        lock.unlink()
+        lock.write_text("of a third run")
+        real(handle, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    with pytest.raises(OutputBusy):
+        make(tmp_path / "results", "one")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("left", [".results.new", ".results.old", "both"])
+def test_remains_of_a_killed_run_are_swept(tmp_path: Path, left: str) -> None:
+    make(tmp_path / "results", "old")
+    for name in (".results.new", ".results.old") if left == "both" else (left,):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("half")
+    (tmp_path / ".results.lock").write_text("")
+    make(tmp_path / "results", "new")
+    assert (tmp_path / "results" / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["results"]
+
+
+def test_old_results_come_back_after_death_between_two_renames(tmp_path: Path) -> None:
+    make(tmp_path / "results", "old")
+    (tmp_path / "results").rename(tmp_path / ".results.old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "results", OURS):
+        raise RuntimeError
+    assert (tmp_path / "results" / "a.txt").read_text() == "old"
+
+
+def test_files_of_others_are_not_lost(tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "thesis.doc").write_text("years of work")
+    with pytest.raises(BadParameters, match=r"not ours \(thesis\.doc\)"), whole_folder(out, OURS):
+        pass
+    assert names(out) == ["thesis.doc"]
+
+
+def test_files_that_appear_meanwhile_are_not_lost(tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    with pytest.raises(BadParameters, match="not ours"), whole_folder(out, OURS):
+        out.mkdir()
+        (out / "thesis.doc").write_text("years of work")
+    assert names(out) == ["thesis.doc"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "below a file", "root"])
+def test_places_that_are_no_folder(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "results"
+    if kind == "link":
+        (tmp_path / "elsewhere").mkdir()
+        out.symlink_to(tmp_path / "elsewhere")
+    elif kind != "root":
+        out.write_text("a file")
+    out = {"below a file": out / "deeper", "root": Path("/")}.get(kind, out)
+    with pytest.raises(BadParameters, match="--out a folder"), whole_folder(out, OURS):
+        pass
