@@ -357,7 +357,7 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
 
 def _fits(kind: str, value: Any) -> bool:
     wanted = (int, float) if kind.startswith("float") else str
-    return isinstance(value, wanted) and not isinstance(value, bool)
+    return (value is None and "None" in kind) or (isinstance(value, wanted) and not isinstance(value, bool))
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

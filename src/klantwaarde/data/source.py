@@ -119,9 +119,11 @@ def _head(file: str) -> tuple[str, list[str]]:
     """The mark between columns, and their names, from the first line."""
     with _opened(file, "utf-8-sig") as text:
         first = text.readline()
-        plain = re.sub('"[^"]*"', "", first)
-        mark = max(SEPARATORS, key=plain.count)
-        names = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
+    if "\0" in first:
+        raise BadOrders(f"{file} cannot be read: it is no text file. Save the orders as Parquet or CSV.")
+    plain = re.sub('"[^"]*"', "", first)
+    mark = max(SEPARATORS, key=plain.count)
+    names = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
     named = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
     twice = sorted({name for name in named if [other.lower() for other in named].count(name.lower()) > 1})
     if twice:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from klantwaarde.estimate.point import EDGE, GOOD, WIDE
+from klantwaarde.estimate.point import EDGE, WIDE
 
 if TYPE_CHECKING:
     from klantwaarde.estimate.point import Objective, Optimum
@@ -63,7 +63,7 @@ def diagnosis(names: tuple[str, ...], objective: Objective, found: Optimum) -> D
     runaway = _runaway(names, objective, found, free)
     unknown = ~free | (np.abs(flat) > ALONG).any(axis=0) | np.isin(names, list(runaway))
     covariance = _covariance(bend[~weak], axes[:, ~weak], free, unknown)
-    if found.remaining > GOOD:
+    if not found.arrived:
         return Diagnosis("not converged", _stuck(found), covariance)
     if runaway or weak.any():
         told = [*_going(runaway), *(_undetermined(names, axis, runaway) for axis in flat)]

@@ -34,8 +34,8 @@ def notes(model: NamedTuple, data: Cells | SpendCells, errors: Mapping[str, floa
 def _precision(model: NamedTuple, errors: Mapping[str, float]) -> str:
     unknown = [name for name, error in errors.items() if np.isinf(error)]
     rough = [name for name, value in model._asdict().items() if ROUGH * value < errors[name] < np.inf]
-    parts = [f"no standard error for {' and '.join(unknown)}: the data do not determine it"] if unknown else []
-    parts += [f"{' and '.join(rough)} hardly determined: a standard error above the value itself"] if rough else []
+    parts = [f"no standard error for {', '.join(unknown)}: not determined by the data"] if unknown else []
+    parts += [f"{', '.join(rough)} hardly determined: a standard error above the value itself"] if rough else []
     return "; ".join(parts)
 
 

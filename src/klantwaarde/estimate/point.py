@@ -1,4 +1,4 @@
-"""Maximum likelihood in z = log(parameter): L-BFGS to come near, Newton steps to arrive and to know it.
+"""Maximum likelihood in z = log(parameter): BFGS to come near, Newton steps to arrive and to know it.
 
 How far from the optimum is told by the Newton decrement, half of g' H^-1 g with the gradient projected on
 the box: the log-likelihood still to be gained. It has no unit and no scale, so one tolerance serves every
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ENOUGH = 1e-9  # log-likelihood still to be gained: 0.00005 standard errors away
 GOOD = 1e-6  # 0.0014 standard errors: what differences of a differenced gradient can reach
 SLOW = 0.1  # of what remained is left after a step: a good Hessian leaves far less
+ROUNDING = 1e-12  # of the log-likelihood
 ROUNDS = 60
 STRIDE = 2.0  # longest step in log(parameter) along one direction
 HALVINGS = 30
@@ -28,6 +29,7 @@ CENTRAL = 1e-4  # errors of 1e-8 from the third derivative and from a gradient o
 FORWARD = 1e-6  # half the passes, errors of 1e-6
 ROUND = 1e-4  # least over largest curvature from which errors of 1e-6 do no harm
 EDGE = 1e-9
+NOWHERE = -1e300  # stands for a likelihood that is not finite
 WIDE = 5.0  # a standard error of log(parameter) of 5 is a factor of 150: the data do not say
 
 
@@ -47,7 +49,7 @@ class Objective:
         value, gradient = self.function(z)
         if np.isfinite(value) and np.isfinite(gradient).all():
             return value, gradient
-        return -1e300, np.zeros_like(z)
+        return NOWHERE, np.zeros_like(z)
 
     def clipped(self, z: Array) -> Array:
         """The nearest z within the box."""
@@ -97,6 +99,11 @@ class Optimum(NamedTuple):
     hessian: Array
     remaining: float
 
+    @property
+    def arrived(self) -> bool:
+        """Whether nothing is left to gain that rounding in a sum of this size lets us see."""
+        return self.remaining <= max(GOOD, ROUNDING * abs(self.value))
+
 
 def ascent(objective: Objective, start: Array) -> Optimum:
     """The optimum reached from one start."""
@@ -142,7 +149,7 @@ def newton(objective: Objective, z: Array, hessian: Array | None = None) -> Opti
     if not exact:
         curvature = objective.hessian(z, gradient)
         remaining = _step(objective, z, gradient, curvature)[1]
-    return Optimum(z, value, gradient, curvature, remaining)
+    return Optimum(z, value, gradient, curvature, remaining if value > NOWHERE else np.inf)
 
 
 def _step(objective: Objective, z: Array, gradient: Array, curvature: Array) -> tuple[Array, float]:

@@ -9,7 +9,6 @@ import numpy as np
 from klantwaarde.estimate.partials import log_likelihood
 from klantwaarde.estimate.point import (
     EDGE,
-    GOOD,
     Objective,
     Optimum,
     ascent,
@@ -51,7 +50,7 @@ def search(Model: type[NamedTuple], data: Cells | SpendCells, start: Array | Non
 def _followed(objective: Objective, one: Optimum) -> Optimum:
     """The optimum on more data that one on a sample leads to."""
     found = newton(objective, one.z, one.hessian)
-    return found if found.remaining <= GOOD else better(found, ascent(objective, found.z))
+    return found if found.arrived else better(found, ascent(objective, found.z))
 
 
 def _several(objective: Objective, ranked: list[Array]) -> list[Optimum]:
@@ -62,7 +61,7 @@ def _several(objective: Objective, ranked: list[Array]) -> list[Optimum]:
         return found
     others = best_start(objective, (near(objective, start, rounds=ROUGHLY) for start in ranked))
     found = _distinct([*found, *(ascent(objective, start) for start in others[:3])])
-    if found[0].remaining <= GOOD:
+    if found[0].arrived:
         return found
     return _distinct([newton(objective, near(objective, found[0].z, simplex=True)), *found])
 
@@ -80,7 +79,7 @@ def _sure(objective: Objective, found: Optimum) -> bool:
     """An optimum that has arrived, away from the edges, and curved enough in every direction."""
     inside = (found.z > objective.lower + EDGE) & (found.z < objective.upper - EDGE)
     curved = np.linalg.eigvalsh(-found.hessian)[0] > DOUBT**-2
-    return bool(found.remaining <= GOOD and inside.all() and curved)
+    return bool(found.arrived and inside.all() and curved)
 
 
 def _objective(Model: type[NamedTuple], data: Cells | SpendCells) -> Objective:

@@ -1,0 +1,318 @@
+"""Wrong input of many kinds: one clear message each, with the rows, the reason and the remedy, and never a traceback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import klantwaarde as kw
+from conftest import Said
+from klantwaarde.errors import KlantwaardeError
+
+Cli = Callable[..., Said]
+HEAD = "customer_id,date,amount\n"
+GOOD = HEAD + "".join(
+    f"{who},2024-{month:02d}-{day:02d},{month + who}.50\n"
+    for who in range(1, 9)
+    for month, day in ((1, who), (2 + who % 3, 9 + who), (7, 20))
+)
+NAMED = {
+    "customer_id": [1, 2, 1],
+    "date": pd.to_datetime(["2024-01-05", "2024-01-06", "2024-02-07"]),
+    "amount": [1.0, 2, 3],
+}
+
+
+class Case(NamedTuple):
+    """A file, the command on it, the exit code, and words that must be in the message."""
+
+    what: str
+    text: str | bytes
+    words: tuple[str, ...]
+    flags: str = ""
+    code: int = 1
+    command: str = "check"
+    name: str = "o.csv"
+
+
+CASES = [
+    Case("empty file", "", ("o.csv is empty (0 bytes)", "line of column names")),
+    Case("header only", HEAD, ("holds no lines, only the columns customer_id, date, amount",)),
+    Case("blank lines only", "\n\n\n", ("first line of", "is empty")),
+    Case("wrong column, alike", GOOD, ("no column 'customerid' for customer_id", "Did you mean 'customer_id'?"), "--customer-id customerid"),
+    Case("wrong column, unlike", GOOD, ("no column 'zzz' for amount", "The columns are customer_id, date, amount"), "--amount zzz"),
+    Case("two columns of one name", "customer_id,date,date\n1,2,3\n", ("more than one column called date",)),
+    Case("lines of unequal length", HEAD + "1,2024-01-01,5\n2,2024-01-02\n", ("line 3 has more or fewer columns", "2,2024-01-02")),
+    Case("no CSV at all", b"\x00\x01\x02\xff\xfe" * 200, ("cannot be read",)),
+    Case("no Parquet at all", GOOD, ("o.parquet cannot be read",), name="o.parquet"),
+    Case("no DuckDB at all", GOOD, ("o.duckdb cannot be read",), name="o.duckdb"),
+    Case("a spreadsheet", GOOD, ("not one kind of file that we read", "Save the orders as Parquet or CSV"), name="o.xlsx"),
+    Case("unreadable encoding", "customer_id,date\nJos\xe9,2024-01-01\n".encode("latin-1"), ("not utf-8 text", "encoding='cp1252'")),
+    Case("wrong encoding", "customer_id,date\nJosé,2024-01-01\n", ("not ascii text", "encoding='utf-8'"), "--encoding ascii"),
+    Case("unknown encoding", GOOD, ("encoding='klingon' is not known",), "--encoding klingon", 2),
+    Case("amounts that are text", HEAD + "1,2024-01-01,5\n2,2024-01-02,twelve\n3,2024-01-02,n/a\n", ("'amount' holds 2 value(s)", "row 2: 'twelve'", "row 3: 'n/a'", "unreadable='set_aside'")),
+    Case("amounts of two readings", HEAD + "1,2024-01-01,\"1,234\"\n2,2024-01-02,\"5,678\"\n", ("decimal point and with a decimal comma", "decimal='.'")),
+    Case("dates that are none", HEAD + "1,yesterday,5\n2,2024-01-02,6\n", ("'date' holds 1 value(s)", "row 1: 'yesterday'", "date_format=")),
+    Case("dates of two readings", HEAD + "1,01-02-2024,5\n2,03-04-2024,6\n", ("%d-%m-%Y and as %m-%d-%Y", "'01-02-2024'", "date_format=")),
+    Case("years of two digits", HEAD + "1,13-02-24,5\n2,14-04-24,6\n", ("years of four digits", "row 1: '13-02-24'")),
+    Case("a date format that is none", GOOD, ("date_format='%Q' is not understood",), "--date-format %Q", 2),
+    Case("all on day zero", HEAD + "1,1970-01-01,5\n2,1970-01-01,6\n", ("None of the 2 lines", "1970-01-01, a computer's day zero")),
+    Case("all dates in 1970", HEAD + "1,1970-01-20,5\n2,1970-01-21,6\n", ("All dates in column 'date' lie before 1971-01-01", "seconds taken for milliseconds")),
+    Case("all dates in the future", HEAD + "1,2999-01-20,5\n2,2999-01-21,6\n", ("All dates in column 'date' lie in the future",)),
+    Case("enormous amounts", HEAD + "1,2024-01-01,90000000000000\n2,2024-01-02,90000000000000\n", ("more than money here can hold", "in thousands")),
+    Case("no customer anywhere", HEAD + ",2024-01-01,5\n,2024-01-02,6\n", ("None of the 2 lines", "2 without a customer (column 'customer_id')")),
+    Case("amount and price", GOOD, ("either amount, or quantity and price",), "--amount amount --quantity date --price customer_id", 2),
+    Case("quantity without price", GOOD, ("quantity and price go together",), "--quantity amount", 2),
+    Case("one column twice", GOOD, ("'amount' was named for two things",), "--margin amount", 2),
+    Case("margin without amounts", GOOD.replace("amount", "spend"), ("margin goes with amounts",), "--margin spend", 2),
+    Case("unknown word for duplicates", GOOD, ("duplicates='burn' is not understood", "keep, drop"), "--duplicates burn", 2),
+    Case("unknown decimal mark", GOOD, ("decimal='x' is not understood",), "--decimal x", 2),
+    Case("unknown time zone", GOOD, ("timezone='Mars/Phobos' is not known", "Europe/Amsterdam"), "--timezone Mars/Phobos", 2),
+    Case("as_of before the first order", GOOD, ("as_of=1990-01-01 lies before the first order (2024-01-01)",), "--as-of 1990-01-01"),
+    Case("as_of that is no day", GOOD, ("as_of='31-12-2024' is not a day", "YYYY-MM-DD"), "--as-of 31-12-2024", 2),
+    Case("unknown unit", GOOD, ("unit='fortnight' is not understood", "day, week, month, year"), "--unit fortnight", 2, "run"),
+    Case("unknown model", GOOD, ("model='oracle' is not understood", "pareto_nbd"), "--model oracle", 2, "run"),
+    Case("unknown ranking", GOOD, ("rank_by='height' is not understood", "last_year, rlv, realised"), "--rank-by height", 2, "run"),
+    Case("unknown language", GOOD, ("language='fr' is not understood", "en, nl"), "--language fr", 2, "run"),
+    Case("unknown horizon", GOOD, ("horizon='soon' is neither a duration", "12 months"), "--horizon soon --model nbd", 2, "run"),
+    Case("horizon that has been", GOOD, ("does not lie after the end of observation",), "--horizon 1990-01-01 --model nbd", 2, "run"),
+    Case("discount rate in per cent", GOOD, ("1000% a year", "0.10 is ten per cent"), "--annual-discount-rate 10 --model nbd", 2, "run"),
+    Case("margin rate in per cent", GOOD, ("margin_rate=30.0", "thirty cents on the euro"), "--margin-rate 30 --model nbd", 2, "run"),
+    Case("a word for a number", GOOD, ("--margin-rate", "valid number"), "--margin-rate much", 2, "run"),
+    Case("a memory limit that is none", GOOD, ("memory_limit='banana' is not understood",), "--memory-limit banana", 2, "run"),
+    Case("all customers on one day", HEAD + "1,2024-01-01,5\n2,2024-01-01,6\n", ("all first purchases fall on the last day",), "", 1, "run"),
+    Case("returns only", HEAD + "1,2024-01-01,-5\n2,2024-01-02,-6\n1,2024-01-05,-1\n", ("every day nets below zero",), "", 1, "run"),
+    Case("an unknown flag", GOOD, ("No such option",), "--nosuch", 2),
+    Case("split that is no day", GOOD, ("split='noon' is not a day",), "--split noon", 2, "backtest"),
+    Case("split outside the data", GOOD, ("must lie between the first order (2024-01-01) and the end of observation (2024-07-20)",), "--split 2030-01-01", 1, "backtest"),
+    Case("no split", GOOD, ("--split",), "", 2, "backtest"),
+    Case("unknown model to test", GOOD, ("oracle is no timing model",), "--split 2024-04-01 --models oracle", 2, "backtest"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
+def test_files_and_flags(case: Case, klantwaarde: Cli, tmp_path: Path) -> None:
+    path = tmp_path / case.name
+    path.write_bytes(case.text if isinstance(case.text, bytes) else case.text.encode())
+    said = klantwaarde(case.command, path, *case.flags.split())
+    assert said.code == case.code, said.err
+    for words in case.words:
+        assert words in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+    assert not (tmp_path / "results").exists()
+
+
+NOT_A_TIME = [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 1, 2)]
+FRAMES: list[tuple[str, Any, type[KlantwaardeError], str]] = [
+    ("ids of two types", NAMED | {"customer_id": pd.Series([1, "a", 2], dtype=object)}, kw.BadOrders, "ids all text or all numbers"),
+    ("mixed time zones", NAMED | {"date": pd.Series(NOT_A_TIME, dtype=object)}, kw.BadOrders, r"mixes time zones \(none from row 1, UTC from row 2\)"),
+    ("numbers for dates", NAMED | {"date": [20240131, 20240201, 20240202]}, kw.BadOrders, "is a bigint, not a date"),
+    ("clock times for dates", NAMED | {"date": [dt.time(1)] * 3}, kw.BadOrders, "is a time, not a date"),
+    ("truth for amounts", NAMED | {"amount": [True, False, True]}, kw.BadOrders, "is a boolean, not a number"),
+    ("no amount at all", NAMED | {"amount": [np.nan] * 3}, kw.BadOrders, "3 without a usable amount"),
+    ("a column of nothing", NAMED | {"amount": [None] * 3}, kw.BadOrders, "'amount' is empty in every line"),
+    ("infinite amounts", NAMED | {"amount": [np.inf, -np.inf, np.nan]}, kw.BadOrders, "3 without a usable amount"),
+    ("no rows", {"customer_id": [], "date": [], "amount": []}, kw.BadOrders, "holds no lines"),
+    ("no columns", {}, kw.BadOrders, "has no columns"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "columns", "kind", "words"), FRAMES, ids=[frame[0] for frame in FRAMES])
+def test_frames(what: str, columns: Any, kind: type[KlantwaardeError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        kw.orders(pd.DataFrame(columns))
+
+
+@pytest.mark.parametrize("source", [None, 7, [1, 2], {"customer_id": [1]}, pd.Series([1]), np.array([1])])
+def test_things_that_are_no_orders(source: Any) -> None:
+    with pytest.raises(kw.BadOrders, match="cannot be read"):
+        kw.orders(source)
+
+
+def test_two_columns_of_one_name() -> None:
+    with pytest.raises(kw.BadOrders, match="Duplicate column names"):
+        kw.orders(pd.DataFrame([[1, 2, 3]], columns=["customer_id", "date", "date"]))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nosuch.parquet", "There is no file nosuch.parquet (looked in"),
+        ("nosuch/*.parquet", "There is no file nosuch/*.parquet"),
+        ("folder", "The folder folder holds no Parquet files"),
+    ],
+)
+def test_places_without_orders(source: str, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    said = klantwaarde("run", source)
+    assert said.code == 1
+    assert words in said.err
+
+
+def test_no_orders_named(klantwaarde: Cli) -> None:
+    said = klantwaarde("run")
+    assert (said.code, "No orders were named" in said.err) == (2, True)
+
+
+def test_files_unlike_each_other(klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text(GOOD)
+    (tmp_path / "2.csv").write_text(GOOD.replace("amount", "euro"))
+    said = klantwaarde("check", tmp_path / "*.csv")
+    assert said.code == 1
+    assert "2.csv has the columns customer_id, date, euro, but" in said.err
+
+
+def test_a_damaged_parquet_file(klantwaarde: Cli, tmp_path: Path) -> None:
+    whole = kw.cdnow_sample().read_bytes()
+    (tmp_path / "o.parquet").write_bytes(whole[:2000] + b"X" * 3000 + whole[5000:])
+    said = klantwaarde("check", "o.parquet")
+    assert said.code == 1
+    assert "cannot be read" in said.err
+
+
+SETTINGS = [
+    ("unknown key", 'unti = "week"', "unti is no setting. Did you mean unit?"),
+    ("unknown table", "[deep]\na = 1", "deep is no setting"),
+    ("wrong type", "unit = 5", "unit = 5 should be str"),
+    ("truth for a number", "margin_rate = true", "margin_rate = True should be float"),
+    ("broken TOML", "unit = ", "is no TOML file"),
+    ("no text", b"\xff\xfe\x00", "is no TOML file"),
+]
+
+
+@pytest.mark.parametrize(("what", "text", "words"), SETTINGS, ids=[row[0] for row in SETTINGS])
+def test_settings(what: str, text: str | bytes, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    said = klantwaarde("run", kw.cdnow_sample(), "--config", "s.toml")
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+
+
+def test_settings_that_are_not_there(klantwaarde: Cli) -> None:
+    said = klantwaarde("run", "--config", "nosuch.toml")
+    assert (said.code, "nosuch.toml cannot be read: No such file" in said.err) == (2, True)
+
+
+def _model(tmp_path: Path, **changes: Any) -> Path:
+    cells = kw.Cells([0, 1, 2, 3], [0, 2, 9, 11], [12, 12, 12, 12])
+    kw.save_fits(
+        tmp_path / "m.json", kw.fit(kw.NBD, cells), kw.fit(kw.GammaGamma, kw.SpendCells([1, 2, 3], [5, 9, 12]))
+    )
+    content = json.loads((tmp_path / "m.json").read_text())
+    for role, change in changes.items():
+        content[role] = None if change is None else content[role] | change
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    return tmp_path / "m.json"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"timing": None}, "holds no timing fit; it holds: spend"),
+        ({"timing": {"model": "oracle"}}, "unknown model 'oracle'"),
+        ({"timing": {"parameters": {"r": -1, "alpha": 2}}}, "r = -1.0 is not positive"),
+        ({"timing": {"parameters": {"r": 1}}}, "is damaged: its timing fit cannot be read"),
+        ({"spend": {"parameters": {"p": None, "q": 1, "gamma": 2}}}, "is damaged: its spend fit cannot be read"),
+    ],
+)
+def test_damaged_models(changes: dict[str, Any], words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    said = klantwaarde("score", kw.cdnow_sample(), "--fit", _model(tmp_path, **changes))
+    assert (said.code, words in said.err) == (2, True), said.err
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "is no JSON file"), ("{}", "is no klantwaarde-model file"), ("[1]", "is no klantwaarde-model")],
+)
+def test_files_that_are_no_models(text: str, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(text)
+    said = klantwaarde("score", kw.cdnow_sample(), "--fit", "m.json")
+    assert (said.code, words in said.err) == (2, True), said.err
+
+
+def test_a_spend_fit_is_no_timing_fit() -> None:
+    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    with pytest.raises(kw.BadParameters, match="is a spend model. Give the timing model first"):
+        kw.score(base, kw.fit(kw.GammaGamma, base.spend()))
+
+
+def test_places_that_cannot_take_results(klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    for out, words in (
+        ("file", "is not a folder"),
+        ("file/below", "cannot be made"),
+        ("folder", "holds files that are not ours (mine.txt)"),
+    ):
+        said = klantwaarde("run", kw.cdnow_sample(), "--out", out)
+        assert (said.code, words in said.err) == (2, True), said.err
+    assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "holds no results"),
+        ("{", "holds no results"),
+        ("[]", "holds no results"),
+        ('{"facts": 3}', "holds no results"),
+    ],
+)
+def test_no_results_to_report(text: str | None, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    if text is not None:
+        (tmp_path / "results" / "run.json").write_text(text)
+    said = klantwaarde("report", "results")
+    assert (said.code, words in said.err) == (1, True), said.err
+
+
+HARMLESS = [
+    ("nobody ordered twice", HEAD + "".join(f"{k},2024-01-{k + 1:02d},{k}\n" for k in range(1, 30)), "No customer ordered on two days"),
+    ("one customer", HEAD + "".join(f"7,2024-{m:02d}-01,5\n" for m in range(1, 9)), "Only 1 customer ordered on two days"),
+    ("some dates in 1970", GOOD + "9,1970-01-20,5\n", "1 line is dated before 1971"),
+    ("some dates in the future", GOOD + "9,2999-01-20,5\n", "1 line is dated after today (up to 2999-01-20)"),
+    ("some amounts that are none", GOOD.replace("9.50", "") + "9,2024-01-01,1e20\n", "without a usable amount"),
+    ("some ids that look alike", GOOD.replace("\n8,", "\nab,").replace("\n7,", "\nAB,"), "1 customer id differs"),
+    ("a zone here and there", HEAD + "1,2024-01-01T10:00:00Z,5\n1,2024-02-01T10:00:00+02:00,5\n2,2024-01-05T09:00:00,6\n", "mixes 3 ways of writing the time zone"),
+    ("zeros only", HEAD + "".join(f"{k},2024-0{m}-01,0\n" for k in range(9) for m in range(1, 1 + k % 4 + 1)), "ordered on two days"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "text", "warning"), HARMLESS, ids=[row[0] for row in HARMLESS])
+def test_odd_input_works_with_a_warning(what: str, text: str, warning: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(text)
+    sheet = klantwaarde("check", "o.csv")
+    assert (sheet.code, sheet.err) == (0, "")
+    assert warning in sheet.out
+    said = klantwaarde("run", "o.csv", "--model", "nbd")
+    assert said.code == 0, said.err
+    assert warning in " ".join(said.err.split())
+    assert len(pd.read_parquet(tmp_path / "results" / "customers.parquet")) > 0
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_hostile_names_simply_work(command: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    name = "'; drop table lines; --"
+    frame = pd.DataFrame(
+        {
+            name: [name, '"', "<script>alert(1)</script>", name, '"', "[bold]"] * 2,
+            'da"te': pd.to_datetime([f"2024-{month:02d}-01" for month in range(1, 13)]),
+            "$as_of": 1.5,
+        }
+    )
+    frame.to_parquet(tmp_path / "it's; --.parquet")
+    said = klantwaarde(command, "it's; --.parquet", "--customer-id", name, "--date", 'da"te', "--amount", "$as_of")
+    assert said.code == 0, said.err
+    if command == "run":
+        assert set(pd.read_parquet("results/customers.parquet").customer_id) == set(frame[name])
+        assert "<script>alert" not in Path("results/report.html").read_text()
