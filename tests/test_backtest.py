@@ -125,7 +125,7 @@ class TestMetrics:
         assert metrics.top_decile_capture(np.ones(11), np.arange(11.0)) == pytest.approx(2 / 11), "10 % rounded up"
 
     @pytest.mark.parametrize("ties", [False, True])
-    def test_correlations_are_scipys(self, ties: bool) -> None:  # noqa: FBT001
+    def test_correlations_are_scipys(self, ties: bool) -> None:
         y, p = RNG.gamma(1, size=200), RNG.gamma(1, size=200)
         if ties:
             y, p = np.round(y), np.round(p)
@@ -168,8 +168,9 @@ class TestVerdict:
 
     def test_a_model_does_best(self, cdnow: Backtest) -> None:
         assert re.fullmatch(
-            r"pareto_nbd does best: for 2,357 customers it expected 1,666 orders against 1,882 that came \(-1[12]%\), and "
-            r"is 0\.7[56] orders off per customer; predicting the same rate as before is 1\.02 off \(\+56% in total\)\.",
+            r"pareto_nbd does best: for 2,357 customers it expected 1,666 orders against 1,882 that came "
+            r"\(-1[12]%\), and is 0\.7[56] orders off per customer; predicting the same rate as before is "
+            r"1\.02 off \(\+56% in total\)\.",
             cdnow.verdict,
         )
 
@@ -217,7 +218,7 @@ class TestSplit:
 
     def test_unknown_models(self) -> None:
         orders = kw.orders(frame([("a", [0, 20, 60])]))
-        with pytest.raises(kw.BadParameters, match="crystal_ball is no timing model. Choose from nbd"):
+        with pytest.raises(kw.BadParameters, match="crystal_ball is no timing model"):
             kw.backtest(orders, "2024-01-20", models=["nbd", "crystal_ball"])
 
     def test_units_do_not_matter(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -283,7 +282,7 @@ class TestKilled:
             end(run)
             assert run.returncode == -signal.SIGKILL
             assert state(out) is None, moment
-        assert any(name.startswith(".results") for name in os.listdir(tmp_path)), "there were remains to sweep"
+        assert any(name.startswith(".results") for name in written(tmp_path)), "there were remains to sweep"
         assert finish(start(out)) == 0
         assert written(out) == sorted(OUTPUTS)
         assert written(tmp_path) == ["results"]

@@ -1,5 +1,7 @@
 """The doctor's sheet: every check fires where its fault was planted, and is silent where it was not."""
 
+# ruff: noqa: E501 - a table of cases reads best with a case on a line
+
 from __future__ import annotations
 
 import json
@@ -79,7 +81,7 @@ def test_a_healthy_shop_has_nothing_to_look_at() -> None:
 
 Planted = Callable[[pd.DataFrame], pd.DataFrame]
 CASES: list[tuple[str, Planted, int, tuple[str, ...]]] = [
-    ("equal lines", lambda f: plus(f), 1, ("row 1501 equals row 1",)),
+    ("equal lines", plus, 1, ("row 1501 equals row 1",)),
     ("very large lines", lambda f: line(f, 7, amount=900.0), 1, ("row 7: customer k000, 2023-02-25, amount 900",)),
     ("customers without a purchase", lambda f: plus(f, customer_id="lost", amount=-3.0, order="back"), 1, ("customer lost",)),
     ("customer ids that look alike", lambda f: line(f, 12, customer_id=" K001"), 1, ("' K001' and 'k001'",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ def make(out: Path, text: str) -> None:
         (fresh / "a.txt").write_text(text)
 
 
+def half(path: Path) -> None:
+    path.write_text("half")
+    raise ZeroDivisionError
+
+
 def test_whole_file_appears_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     with whole_file(path) as unfinished:
@@ -36,9 +42,8 @@ def test_whole_file_appears_at_the_end(tmp_path: Path) -> None:
 def test_whole_file_after_a_fault_leaves_the_old(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), whole_file(path) as unfinished:
-        unfinished.write_text("half")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), whole_file(path) as unfinished:
+        half(unfinished)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["x.txt"]
 
@@ -47,12 +52,12 @@ def test_whole_file_after_a_fault_leaves_the_old(tmp_path: Path) -> None:
 def _ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one-step exchange, and what stands in for it where the system has none."""
     if request.param == "two renames":
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
     elif request.param == "no such call":
-        monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: object())
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: object())
     elif request.param == "not on this disk":
-        refuse = type("Library", (), {"renameat2": staticmethod(lambda *args: -1)})
-        monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: refuse)
+        refuse = type("Library", (), {"renameat2": staticmethod(lambda *_: -1)})
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: refuse)
         monkeypatch.setattr(files.ctypes, "get_errno", lambda: files.errno.EINVAL)
 
 
@@ -67,8 +72,8 @@ def test_whole_folder_replaces_the_old_results(tmp_path: Path) -> None:
 
 def test_exchange_tells_other_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "results", "one")
-    refuse = type("Library", (), {"renameat2": staticmethod(lambda *args: -1)})
-    monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: refuse)
+    refuse = type("Library", (), {"renameat2": staticmethod(lambda *_: -1)})
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: refuse)
     monkeypatch.setattr(files.ctypes, "get_errno", lambda: files.errno.EACCES)
     with pytest.raises(OSError, match="cannot put the results at"):
         make(tmp_path / "results", "two")
@@ -77,9 +82,8 @@ def test_exchange_tells_other_faults(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_whole_folder_after_a_fault_leaves_the_old(tmp_path: Path) -> None:
     make(tmp_path / "results", "old")
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "results", OURS) as fresh:
-        (fresh / "a.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "results", OURS) as fresh:
+        half(fresh / "a.txt")
     assert (tmp_path / "results" / "a.txt").read_text() == "old"
     assert names(tmp_path) == ["results"]
 
@@ -147,9 +151,9 @@ def test_files_of_others_are_not_lost(tmp_path: Path) -> None:
 
 def test_files_that_appear_meanwhile_are_not_lost(tmp_path: Path) -> None:
     out = tmp_path / "results"
+    (tmp_path / "mine").mkdir()
     with pytest.raises(BadParameters, match="not ours"), whole_folder(out, OURS):
-        out.mkdir()
-        (out / "thesis.doc").write_text("years of work")
+        write_text(Path(shutil.copytree(tmp_path / "mine", out)) / "thesis.doc", "years of work")
     assert names(out) == ["thesis.doc"]
 
 

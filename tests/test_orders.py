@@ -61,7 +61,7 @@ class TestSources:
             lambda f: pa.Table.from_pandas(f, preserve_index=False).to_reader(),
             lambda f: duckdb.connect().from_df(f),
         ],
-        ids="pandas ns s dates categories decimal polars lazy arrow reader relation".split(),
+        ids=["pandas", "ns", "s", "dates", "categories", "decimal", "polars", "lazy", "arrow", "reader", "relation"],
     )
     def test_tables(self, form: Any) -> None:
         assert seen(form(self.frame())) == ROWS
@@ -184,7 +184,7 @@ UUIDS = [str(uuid.UUID(int=10**30 + i)) for i in range(3)]
             ['"x"', "$as_of", "'; drop table lines; --"],
         ),
     ],
-    ids="int uint8 big float text blank Int64 category uuid bool hostile".split(),
+    ids=["int", "uint8", "big", "float", "text", "blank", "Int64", "category", "uuid", "bool", "hostile"],
 )
 def test_ids_come_back_as_they_went_in(ids: Any, back: list[Any]) -> None:
     found = kw.customers(kw.orders(FRAME.assign(customer_id=ids))).to_arrow().column("customer_id").to_pylist()

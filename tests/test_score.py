@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -110,7 +111,7 @@ def test_values_follow_from_the_kernels(Model: Any) -> None:
     np.testing.assert_allclose(found.rlv, 0.3 * found.expected_spend * found.dert, rtol=1e-12)
 
 
-def test_history_columns_against_pandas(small: Scene, scored: pd.DataFrame) -> None:
+def test_history_columns_against_pandas(scored: pd.DataFrame) -> None:
     nets = shop().assign(cents=lambda f: (f.amount * 100).round().astype(int))
     nets = nets.groupby(["customer_id", "date"], as_index=False).cents.sum()
     found = scored.set_index("customer_id").sort_index()
@@ -228,7 +229,7 @@ def test_the_four_ways_out_agree(small: Scene, tmp_path: Path) -> None:
             left, right = table.column(name).to_pylist(), pandas[name].tolist()
             if name in {"first_order", "last_order"}:
                 right = [None if pd.isna(one) else one.date() for one in right]
-            if table.schema.field(name).type in {pq.read_table(path).schema.field("p_alive").type} or name == "revenue":
+            if pa.types.is_floating(table.schema.field(name).type) or name == "revenue":
                 np.testing.assert_array_equal(np.array(left, float), np.array(right, float), err_msg=name)
             elif name not in {"value_realised", "value_last_year", "x", "reason"}:
                 assert left == right, name
@@ -289,7 +290,7 @@ class TestWords:
 
     @pytest.mark.parametrize("horizon", ["soon", "12", "12 moons", "", "31-12-2027", "-3 days", 12, None])
     def test_no_horizons(self, horizon: Any) -> None:
-        with pytest.raises(kw.BadParameters, match="neither a duration .* nor a day"):
+        with pytest.raises(kw.BadParameters, match=r"neither a duration .* nor a day"):
             horizon_days(horizon, dt.date(1998, 6, 30))
 
     @pytest.mark.parametrize("horizon", ["0 days", "1998-06-30", "1990-01-01"])

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadParameters
 from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
 from klantwaarde.quantities import expected_purchases, log_likelihood, p_active
 from klantwaarde.simulate import simulate
@@ -127,5 +127,5 @@ def test_bad_settings_are_refused() -> None:
         simulate(CDNOW_PARETO, 10, start="2024-01-01", end="2023-01-01")
     with pytest.raises(BadParameters, match="dates"):
         simulate(CDNOW_PARETO, 10, start="yesterday")
-    with pytest.raises(BadOrders, match="unit"):
+    with pytest.raises(BadParameters, match="unit"):
         simulate(CDNOW_PARETO, 10, unit="fortnight")
