@@ -76,7 +76,7 @@ def peak_mb() -> float:
     """Peak resident memory of this process so far, in MB of 2^20 bytes.
 
     Linux hands ru_maxrss down from the process that started this one, so that a small child of a large parent
-    looks large; VmHWM begins anew with the program.
+    looks large; VmHWM begins anew with the program. Not imported from klantwaarde: a peer's process must not carry it.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -33,12 +33,8 @@ def report_facts(language: str = "en", *, money: bool = True, currency: str | No
         "pyramid": _pyramid(),
         "value_risk": _value_risk(),
         "tracking": _tracking(),
-        "top_customers": [
-            _customer(place, 0.995 - 0.012 * place, 2400 / place**0.6) for place in range(1, 21)
-        ],
-        "top_at_risk": [
-            _customer(place + 40, 0.49 - 0.018 * place, 310 / place**0.5) for place in range(1, 21)
-        ],
+        "top_customers": [_customer(place, 0.995 - 0.012 * place, 2400 / place**0.6) for place in range(1, 21)],
+        "top_at_risk": [_customer(place + 40, 0.49 - 0.018 * place, 310 / place**0.5) for place in range(1, 21)],
         "at_risk_rule": "P(alive) below 0.5, by residual value",
         "model": _model(),
         "spend": _spend(),
@@ -106,9 +102,7 @@ def _pyramid() -> list[dict[str, Any]]:
             "p_alive_mean": (0.94, 0.9, 0.85, 0.71, 0.21)[level],
             "threshold": (241.5, 98.2, 39.9, 0.9, None)[level],
         }
-        for level, ((tier, customers, share), last_year, rlv) in enumerate(
-            zip(TIERS, earned, to_come, strict=True)
-        )
+        for level, ((tier, customers, share), last_year, rlv) in enumerate(zip(TIERS, earned, to_come, strict=True))
     ]
 
 
@@ -243,9 +237,7 @@ def _doctor() -> dict[str, Any]:
             remedy="Find out at which till or shop the number is not asked for.",
         ),
     ]  # fmt: skip
-    ground = [
-        check("length of history", "info", 78, "78 weeks of history: enough for a forecast of 12 months.")
-    ]
+    ground = [check("length of history", "info", 78, "78 weeks of history: enough for a forecast of 12 months.")]
     return {
         "verdict": "Usable, with one thing to mend: 2.4 % of the revenue has no customer number.",
         "sections": {"correct": correct, "timely": [], "complete": complete, "ground": ground},

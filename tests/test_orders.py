@@ -18,6 +18,7 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.data.doctor import reconciliation
+from klantwaarde.data.duplicates import equal_lines
 
 DAYS = ["2024-01-05", "2024-01-06", "2024-02-07", "2024-03-01"]
 FRAME = pd.DataFrame(
@@ -305,8 +306,9 @@ class TestCounting:
 
     def test_equal_lines(self) -> None:
         kept, dropped = self.orders(), self.orders(duplicates="drop")
-        assert (kept.duplicate_lines, dropped.duplicate_lines) == (2, 2)
-        assert kept.duplicate_examples == ("row 3 equals row 1",)
+        found = [equal_lines(kw.customers(orders)) for orders in (kept, dropped)]
+        assert [equal.lines for equal in found] == [2, 2]
+        assert found[0].examples[0] == "row 3 equals row 1"
         assert (kept.read, kept.profile["lines"], kept.profile["dropped"]) == (10, 10, 0)
         assert (dropped.read, dropped.profile["lines"], dropped.profile["dropped"]) == (10, 8, 2)
         assert dropped.profile["dropped_amount"] == Decimal("20.20")

@@ -119,9 +119,7 @@ def test_page_is_whole_and_stands_alone(name: str) -> None:
     assert page.faults == []
     assert page.open == []
     assert [known for known, times in page.ids.items() if times > 1] == []
-    assert {
-        reference for reference in page.references if reference.removeprefix("#") not in page.ids
-    } == set()
+    assert {reference for reference in page.references if reference.removeprefix("#") not in page.ids} == set()
     assert HTTP.search(html) is None
     assert "None" not in page.text.replace("None.", "")
     assert " nan" not in page.text
@@ -179,9 +177,7 @@ def test_every_customer_and_finding_is_on_the_page(language: str) -> None:
 
 def test_headline_in_english() -> None:
     text = Page(render(report_facts())).text
-    assert (
-        "As of 30 June 1998 you have 23,570 customers. 9,000 bought in the last year, 14,570 did not." in text
-    )
+    assert "As of 30 June 1998 you have 23,570 customers. 9,000 bought in the last year, 14,570 did not." in text
     assert "another 18,231 orders in the next 12 months" in text
     assert "worth €612,481 today" in text
 
@@ -274,9 +270,7 @@ def test_horizon(horizon: str, said: str) -> None:
 def test_every_word_in_every_language() -> None:
     for key, said in WORDS.items():
         assert set(said) == set(LANGUAGES), key
-        fields = [
-            sorted(name for _, name, _, _ in Formatter().parse(words) if name) for words in said.values()
-        ]
+        fields = [sorted(name for _, name, _, _ in Formatter().parse(words) if name) for words in said.values()]
         assert fields[0] == fields[1], key
         assert len({words.count(" | ") for words in said.values()}) == 1, key
 
@@ -301,6 +295,4 @@ def test_templates_say_known_words_and_all_words_are_said() -> None:
     anchors = {"pyramid", "risk", "tracking", "top", "risky", "model", "assumptions", "doctor", "glossary"}
     built = {anchor + ending for anchor in anchors for ending in endings}
     meant = ("parameter_", "day", "week", "month", "year")
-    assert {
-        key for key in WORDS if key not in quoted | built and not key.startswith((*prefixes, *meant))
-    } == set()
+    assert {key for key in WORDS if key not in quoted | built and not key.startswith((*prefixes, *meant))} == set()

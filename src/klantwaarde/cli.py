@@ -232,7 +232,7 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
         f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:",
         markup=False,
     )
-    words.print("  report.html (read this), customers.parquet, pyramid.parquet, model.json, run.json")
+    words.print("  report.html (read this), customers.parquet, pyramid.parquet, model.json, run.json", soft_wrap=True)
 
 
 def _pyramid(told: dict[str, Any]) -> Table:

@@ -196,7 +196,7 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
         told = _facts(settings, base, scored, table, bands, looked, fits, tracked)
         clock.stop()
-        record = _record(settings, base, fits, clock)
+        record = _record(settings, base, looked, fits, clock)
         _write_rest(folder, bands, fits, settings, told, record)
     return Run(Path(settings.out), told, record)
 
@@ -284,7 +284,7 @@ def _facts(
     return facts(base, table, scored.terms, bands, looked, fits.timing, fits.spend, fits.choice, tracked, words)
 
 
-def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> dict[str, Any]:
+def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, clock: Clock) -> dict[str, Any]:
     """What went in, what was left out and why, versions, seconds and peak memory."""
     profile = base.orders.profile
     counted = ("no_customer", "no_date", "no_amount", "set_aside", "dropped", "negative", "zero", "future")
@@ -298,7 +298,7 @@ def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> di
         "notes": [*base.orders.notes, *base.notes],
         "lines": {
             "read": base.orders.read,
-            "equal": base.orders.duplicate_lines,
+            "equal": looked.count("equal lines"),
             "after_as_of": base.after["lines"],
         }
         | {name: profile[name] for name in counted},
@@ -307,13 +307,25 @@ def _record(settings: Settings, base: Customers, fits: Fits, clock: Clock) -> di
         "model": fits.timing.name,
         "choice": fits.choice.reason if fits.choice else None,
         "seconds": clock.seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        // (1024 if sys.platform != "darwin" else 2**20),
+        "peak_memory_mb": round(peak_memory_mb()),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "duckdb")},
     }
     told: dict[str, Any] = plain(record)
     return told
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, in MB of 2^20 bytes.
+
+    Linux hands ru_maxrss down from the process that started this one, so that a small child of a large parent looks
+    large; VmHWM begins anew with the program.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        kilobytes = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(next(kilobytes)) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def _write_rest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from klantwaarde.data import duplicates
 from klantwaarde.data.duckdb import identifier
 from klantwaarde.data.finding import Check, counted, plain
 
@@ -17,7 +18,7 @@ LARGE_LINE = 0.005  # of all money moved, in one line
 
 def equal_lines(base: Customers) -> Iterator[Check]:
     """Lines that repeat an earlier one in every column."""
-    orders, count = base.orders, base.orders.duplicate_lines
+    orders, (count, examples) = base.orders, duplicates.equal_lines(base)
     dropped = orders.duplicates == "drop"
     many = f"{counted(count, 'line repeats', 'lines repeat')} an earlier line in every column"
     yield Check(
@@ -27,7 +28,7 @@ def equal_lines(base: Customers) -> Iterator[Check]:
         count,
         f"{many} and {'is' if count == 1 else 'are'} {'dropped' if dropped else 'kept'}." if count else f"{many}.",
         plain(orders.profile["dropped_amount"]),
-        orders.duplicate_examples,
+        examples,
         None if dropped or not count else "If they are loading errors, pass duplicates='drop' (--duplicates drop).",
     )
 

@@ -29,6 +29,10 @@ class Sheet(NamedTuple):
         }
         return {"verdict": self.verdict, "sections": by_section}
 
+    def count(self, name: str) -> int:
+        """The count of the finding of this name; 0 where it was not made."""
+        return sum(check.count for check in self.checks if check.check == name)
+
     @property
     def warnings(self) -> tuple[Check, ...]:
         """The findings that ask for something to be done."""

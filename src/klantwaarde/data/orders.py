@@ -55,8 +55,8 @@ class Orders:
     profile: Mapping[str, Any]
     notes: tuple[str, ...]
     duplicates: str
-    duplicate_lines: int = 0
-    duplicate_examples: tuple[str, ...] = ()
+    expressions: tuple[str, str, str]
+    """SQL of the customer, the day and the amount of a line of the source."""
 
     @property
     def read(self) -> int:
@@ -121,8 +121,7 @@ def orders(
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
     strict = unreadable == "error"
     readings = _readings(engine, columns, types, date_format, decimal, strict=strict)
-    repeated, copies = _count_duplicates(engine, types)
-    _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
+    expressions = _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
     profile = _profile(engine, columns, distinct=duplicates == "drop") | {"zones": readings["date"].zones}
     _refuse_unusable(profile, columns, told)
     instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
@@ -140,8 +139,7 @@ def orders(
         profile,
         notes,
         duplicates,
-        repeated,
-        copies,
+        expressions,
     )
 
 
@@ -237,26 +235,6 @@ def _refuse_null(column: str, kind: str) -> None:
         raise BadOrders(f"Column {column!r} is empty in every line. Check the column, or leave it out.")
 
 
-def _count_duplicates(engine: DuckDB, types: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
-    """Lines that repeat an earlier line in every column, and the first few.
-
-    Two lines that are equal have equal hashes: so first the few hashes that occur twice, then only their lines in
-    full. Exact, and it reads no more than it must.
-    """
-    every = ", ".join(identifier(name) for name in types)
-    twice = f"select hash({every}) as h from source group by h having count(*) > 1"
-    suspects = f"select {every}, count(*) as copies from source where hash({every}) in ({twice}) group by {every}"
-    count = int(engine.one(f"select coalesce(sum(copies - 1), 0) as n from ({suspects}) as s")["n"])
-    if not count:
-        return 0, ()
-    numbered = f"select hash({every}) as h, row_number() over () as line from source"
-    first = engine.rows(
-        f"select min(line) as one, max(line) as other from ({numbered}) as s group by h having count(*) > 1 "
-        f"order by one limit {EXAMPLES}"
-    )
-    return count, tuple(f"row {row['other']} equals row {row['one']}" for row in first)
-
-
 def _create_lines(
     engine: DuckDB,
     columns: Columns,
@@ -264,11 +242,13 @@ def _create_lines(
     readings: Mapping[str, Reading],
     *,
     distinct: bool,
-) -> None:
+) -> tuple[str, str, str]:
     """Views read_lines, all_lines (of them equal ones are dropped where asked) and lines (what can be used)."""
+    customer, day = _customer(columns.customer_id, types), _day(readings["date"].sql)
+    amount = _amount(columns, readings)
     selected = (
-        f"select {_customer(columns.customer_id, types)} as customer_id, {_day(readings['date'].sql)} as day, "
-        f"{_amount(columns, readings)} as amount, {_money(columns.margin, readings)} as margin from "
+        f"select {customer} as customer_id, {day} as day, {amount} as amount, "
+        f"{_money(columns.margin, readings)} as margin from "
     )
     kept = "(select distinct * from source) as source" if distinct else "source"
     engine.run(f"create or replace temp view read_lines as {selected}source")
@@ -277,6 +257,7 @@ def _create_lines(
     if columns.amount is not None or columns.price is not None:
         needs.append("amount is not null")
     engine.run(f"create or replace temp view lines as select * from all_lines where {' and '.join(needs)}")
+    return customer, day, amount
 
 
 def create_occasions(engine: DuckDB, lines: str) -> str:

@@ -20,6 +20,8 @@ RECENT = 61
 YEAR = 365
 STALE = 31
 
+NO_REPEATS = "No customer ordered on two days: rates cannot be told, and expected spend and residual value stay empty."
+
 
 def window(base: Customers) -> Iterator[Check]:
     """Where the observation ends, and what comes after it."""
@@ -104,7 +106,7 @@ def enough(base: Customers) -> Iterator[Check]:
             "few repeat customers",
             "warning",
             repeaters,
-            f"{some if repeaters else 'No customer ordered on two days'}: the models' parameters are uncertain.",
+            f"{some}: the models' parameters are uncertain." if repeaters else NO_REPEATS,
             remedy="Use a longer history or a larger base; read scores per group, not per customer.",
         )
 

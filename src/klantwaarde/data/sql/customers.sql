@@ -1,6 +1,7 @@
 -- One row per customer, at the end of observation. Purchases make the history; the money of all occasions counts.
 select
   customer_id,
+  cast(sum(lines) as bigint) as lines,
   count(*) as occasions,
   min(day) filter (where is_purchase) as first_order,
   max(day) filter (where is_purchase) as last_order,

@@ -1,0 +1,58 @@
+"""Lines that are equal in every column of the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from klantwaarde.data.duckdb import identifier
+from klantwaarde.data.parse import EXAMPLES
+
+if TYPE_CHECKING:
+    from klantwaarde.data.customers import Customers
+
+
+class EqualLines(NamedTuple):
+    """How many lines repeat an earlier one, and the first few, by row."""
+
+    lines: int
+    examples: tuple[str, ...]
+
+
+def equal_lines(base: Customers) -> EqualLines:
+    """Lines that repeat an earlier line in every column.
+
+    Equal lines are of one customer on one day: so only the customers with more lines than days are looked at, and
+    what the customers table leaves out. Of these lines, two that are equal have equal hashes: so first the few
+    hashes that occur twice, then only their lines in full. Exact, and a fifth of the work of looking at all lines.
+    """
+    every = ", ".join(identifier(name) for name in base.engine.columns(base.orders.source))
+    suspects = f"select hash({every}) as h from {base.orders.source} where {_suspected(base)}"
+    twice = f"select h from ({suspects}) as s group by h having count(*) > 1"
+    parameters = {"as_of": base.as_of}
+    base.engine.create("equal_hashes", twice, parameters)
+    if not base.engine.rows("select 1 as one from equal_hashes limit 1"):
+        return EqualLines(0, ())
+    among = f"from {base.orders.source} where hash({every}) in (select h from equal_hashes)"
+    copies = f"select count(*) as copies {among} group by {every}"
+    count = int(base.engine.one(f"select coalesce(sum(copies - 1), 0) as n from ({copies}) as c")["n"])
+    return EqualLines(count, _examples(base, every) if count else ())
+
+
+def _suspected(base: Customers) -> str:
+    """Lines of customers with more lines than days, and lines that are in no customer's count."""
+    customer, day, amount = base.orders.expressions
+    crowded = f"select customer_id from {base.table} where lines > occasions"
+    left_out = [f"{customer} is null", f"{day} is null", f"{day} > $as_of"]
+    left_out += [f"{amount} is null"] if base.orders.has_money else []
+    if base.orders.duplicates == "drop":
+        return "true"  # the customers were counted without the copies
+    return f"{customer} in ({crowded}) or {' or '.join(left_out)}"
+
+
+def _examples(base: Customers, every: str) -> tuple[str, ...]:
+    numbered = f"select hash({every}) as h, row_number() over () as line from {base.orders.source}"
+    first = base.engine.rows(
+        f"select min(line) as one, max(line) as other from ({numbered}) as n where h in (select h from equal_hashes) "
+        f"group by h order by one limit {EXAMPLES}"
+    )
+    return tuple(f"row {row['other']} equals row {row['one']}" for row in first)
