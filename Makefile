@@ -20,7 +20,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(PIP) --editable '.[test,peers,check]'
+	$(PIP) --editable '.[test,peers,check,spark,postgres]'
 	@touch $@
 
 demo: $(VENV)/.core  ## Score the CDNOW customers that ship with the package; results in results/demo

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.gate import slower
 from benchmarks.job import MODELS, Job
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Effort, faults, measure_size
@@ -29,7 +30,7 @@ floor's group and write together. "× klantwaarde": how many times our seconds t
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write; 1 if klantwaarde failed or gave the worse answer."""
+    """Measure, print, write; 1 if klantwaarde failed, gave the worse answer, or became slower."""
     told = _parser().parse_args(arguments)
     words, paper = (
         Console(stderr=True, highlight=False),
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         paper.print(_table(size))
         wrong += [f"{customers:,} customers, {fault}" for fault in faults(size)]
     words.print(f"Written: {target}", soft_wrap=True)
+    if told.gate.is_file() and target.resolve() != told.gate.resolve():
+        wrong += slower(result, json.loads(told.gate.read_text(encoding="utf-8")))
     for fault in wrong:
         words.print(f"! {fault}", style="red", markup=False, soft_wrap=True)
     return 1 if wrong else 0
@@ -79,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=2, metavar="K", help="cores used, by everyone (default: 2)")
     add("--memory-limit", metavar="4GB", help="for the engine of klantwaarde")
     add("--order", choices=("date", "customer"), default="date", help="of the lines in the file (default: date)")
+    add(
+        "--gate",
+        type=Path,
+        default=HERE / "reference.json",
+        metavar="FILE",
+        help="figures than which ours may not be 1.5 times worse (default: benchmarks/reference.json)",
+    )
     add("--seed", type=int, default=1, metavar="K", help="of the simulation (default: 1)")
     add(
         "--data",
@@ -134,7 +144,7 @@ def _header(arguments: list[str], told: argparse.Namespace) -> dict[str, Any]:
 def _without_paths(arguments: list[str]) -> list[str]:
     """What decides the figures: where files go does not."""
     apart = [part for word in arguments for part in word.split("=", 1)]
-    places = {at + step for at, word in enumerate(apart) if word in {"--json", "--data"} for step in (0, 1)}
+    places = {at + step for at, word in enumerate(apart) if word in {"--json", "--data", "--gate"} for step in (0, 1)}
     return [word for at, word in enumerate(apart) if at not in places]
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import page
 from benchmarks.answers import judge_fit, judge_predictions, judge_summary
+from benchmarks.gate import slower
 from benchmarks.job import Job, Watch
 from benchmarks.measure import Effort, faults, measure_size, once
 from benchmarks.orders import ACQUISITION_DAYS, MODEL, START, chunks, write_orders
@@ -223,3 +224,30 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     found = {one["step"]: one["equal"] for one in size["comparisons"]}
     assert found == dict.fromkeys([*steps, "predict bg_nbd"], True)
     assert "### 500 customers" in page.filled(page.PAGE.read_text(encoding="utf-8"), [target])
+
+
+def _figures(fit: float, floor: float) -> dict[str, Any]:
+    measures = [
+        {"library": "floor", "step": "group", "status": "done", "seconds": floor},
+        {"library": "klantwaarde", "step": "fit pareto_nbd", "status": "done", "seconds": fit, "answer": {}},
+        {
+            "library": "klantwaarde",
+            "step": "run",
+            "status": "done",
+            "seconds": 3 * fit,
+            "answer": {"seconds": {"write": fit}},
+        },
+    ]
+    return {"sizes": [{"customers": 1_000, "measures": measures}]}
+
+
+def test_the_gate_names_the_step_that_became_slower() -> None:
+    assert slower(_figures(1.0, 0.5), _figures(1.0, 0.5)) == []
+    assert slower(_figures(2.8, 1.0), _figures(1.0, 0.5)) == []  # the machine became twice as slow, we 1.4 times
+    assert slower(_figures(1.0, 0.5), {"sizes": []}) == []
+    told = slower(_figures(1.8, 0.5), _figures(1.0, 0.5))
+    assert told[0] == "1,000 customers, fit pareto_nbd: 3.6 times the floor, was 2.0"
+    assert [fault.split(":", 1)[0] for fault in told] == ["1,000 customers, fit pareto_nbd"] + [
+        "1,000 customers, run"
+    ] * 2
+    assert slower(_figures(0.18, 0.5), _figures(0.10, 0.5)) == []  # too little to notice

@@ -18,10 +18,10 @@ import typer
 import klantwaarde as kw
 from klantwaarde import numerics
 from klantwaarde.cli import app
-from klantwaarde.data import timely
+from klantwaarde.data import state, timely
 from klantwaarde.estimate import point, search
 from klantwaarde.pipeline import OUTPUTS, read_settings
-from klantwaarde.validate import choose
+from klantwaarde.validate import choose, drift
 from klantwaarde.value.tiers import PERCENT
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +40,11 @@ STATED = [  # (page, words, the constant behind them)
     ("docs/how_it_works.md", "{:,}", search.SECOND),
     ("docs/how_it_works.md", "at most {:.0e} counts as converged", point.GOOD),
     ("docs/how_it_works.md", "{:,} customers every time", choose.MOST),
+    ("docs/cli.md", "{} of each", drift.ROUNDS),
+    ("docs/cli.md", "at most {:,} customers", drift.MOST),
+    ("docs/cli.md", "|z| is above {:.0f}", drift.LARGE_Z),
+    ("docs/cli.md", "more than {:.0%} of what is expected", drift.LARGE_SHARE),
+    ("docs/cli.md", "Beyond {} files", state.MOST_PARTS),
     ("docs/scored.md", "first {} % are `top`", PERCENT["top"]),
 ]
 

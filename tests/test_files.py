@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,44 @@ def test_places_that_are_no_folder(tmp_path: Path, kind: str) -> None:
     out = {"below a file": out / "deeper", "root": Path("/")}.get(kind, out)
     with pytest.raises(BadParameters, match="--out a folder"), whole_folder(out, OURS):
         pass
+
+
+SPILLS = """
+import os, sys, signal
+from klantwaarde.files import scratch_folder
+folder = scratch_folder("kw-test-spill")
+(folder / "big").write_text("spilled")
+print(folder, flush=True)
+if sys.argv[1] == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "waits":
+    sys.stdin.read()
+"""
+
+
+def test_scratch_goes_with_its_process_and_after_a_kill_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def start(how: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SPILLS, how]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def folder(process: subprocess.Popen[str]) -> Path:
+        assert process.stdout is not None
+        return Path(process.stdout.readline().strip())
+
+    with start("killed") as killed:
+        left = folder(killed)
+    assert (left / "big").exists()
+    with start("waits") as living:
+        used = folder(living)
+        assert not left.exists()
+        with start("ends") as ended:
+            gone = folder(ended)
+        assert (used / "big").exists()
+        living.communicate("")
+    assert not gone.exists()
+    assert not used.exists()
+    assert list(tmp_path.iterdir()) == []

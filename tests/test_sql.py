@@ -8,7 +8,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from klantwaarde.data.duckdb import SQL, statement
+from klantwaarde.data.engine import SQL, statement
 
 NAMES = sorted(file.name.removesuffix(".sql") for file in SQL.iterdir() if file.name.endswith(".sql"))
 FORBIDDEN = {

@@ -22,14 +22,23 @@ from klantwaarde.data.doctor import Sheet, sheet
 from klantwaarde.errors import BadParameters, KlantwaardeError
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.models import MODELS
-from klantwaarde.pipeline import SOURCE, Run, Settings, read_orders, read_settings, report_again, run
+from klantwaarde.pipeline import (
+    SOURCE,
+    Run,
+    Settings,
+    read_orders,
+    read_settings,
+    report_again,
+    run,
+)
 from klantwaarde.report.facts import plain
 from klantwaarde.validate.backtest import Backtest, Score, backtest
+from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 
-DONE, BAD_INPUT, WRONG_USAGE = 0, 1, 2
+DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
 
 HELP = {
-    "orders": "Parquet or CSV file or pattern, or a DuckDB file (with --table).",
+    "orders": "Parquet or CSV file or pattern, a DuckDB file or postgresql://user@host/database (with --table).",
     "customer_id": "Column of the customer.  [default: customer_id]",
     "date": "Column of the date.  [default: date]",
     "amount": "Column of the amount.  [default: amount, if there is one]",
@@ -43,7 +52,8 @@ HELP = {
     "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
     "timezone": "Where days begin, for instants.  [default: UTC]",
     "encoding": "Of text files.  [default: utf-8]",
-    "table": "Table in a DuckDB file.",
+    "table": "Table in a DuckDB file or a database.",
+    "query": "Statement in a database, in place of --table; it can only read.",
     "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last order date]",
     "unit": "Unit of time: day, week, month or year.  [default: week]",
     "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
@@ -54,7 +64,14 @@ HELP = {
     "currency": "Such as EUR, for the report.",
     "language": "Of the report: en or nl.  [default: en]",
     "title": "Of the report.",
-    "memory_limit": "For the engine, such as 4GB.",
+    "engine": "duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
+    "master": "Spark's master.  [default: local[*]]",
+    "memory_limit": "For the engine, such as 4GB; beyond it, it spills to disk.  [default: half of the machine's]",
+    "to": "Database for the scored customers too: postgresql://user@host/database.",
+    "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
+    "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
+    "keep_model": "Score with the model in the state, without fitting.",
+    "fail_on_drift": "Exit code 3, with results, where new orders are not what the model before expects.",
     "out": "Folder for the results, replaced as a whole.  [default: results]",
 }
 
@@ -63,12 +80,16 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="What each customer is worth, and where each customer stands. Exit codes: 0 done, 1 bad input, 2 wrong usage.",
+    help="What each customer is worth, and where each customer stands. "
+    "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
 )
 words = Console(stderr=True, highlight=False)
 paper = Console(highlight=False)
 
 VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
+ENGINE = ("engine", "master")
+STATE = ("state", "keep_model", "fail_on_drift")
+TO = ("out", "to", "to_table")
 LOOK = ("currency", "language", "title")
 
 Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]
@@ -93,7 +114,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 def _option(name: str) -> Any:
     kind = next(str(item.type) for item in fields(Settings) if item.name == name)
-    of = float if kind.startswith("float") else str
+    of = bool if kind == "bool" else float if kind.startswith("float") else str
     return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
 
 
@@ -124,14 +145,18 @@ def check(source: Source = None, *, config: Config = None, as_json: AsJson = Fal
 
 
 @app.command("run")
-@takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", "out")
+@takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", *ENGINE, *STATE, *TO)
 def run_command(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Score every customer: choose and fit the models, rank the pyramid, write the report."""
-    _finish(run(read_settings(config, given | {"orders": source}), _say), as_json=as_json)
+    made = run(read_settings(config, given | {"orders": source}), _say)
+    _finish(made, as_json=as_json)
+    drift = made.record.get("drift") or {}
+    if made.record["settings"]["fail_on_drift"] and drift.get("alarm"):
+        raise typer.Exit(DRIFTED)
 
 
 @app.command("score")
-@takes(*SOURCE[1:], *VALUE[:2], *VALUE[3:], *LOOK, "memory_limit", "out")
+@takes(*SOURCE[1:], *VALUE[:2], *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *TO)
 def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
     source: Source = None,
@@ -141,7 +166,7 @@ def score_command(
     **given: Any,
 ) -> None:
     """Score new orders with the models of an earlier run, without fitting; its settings are the defaults."""
-    kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", "out"}}
+    kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", *TO, *STATE}}
     settings = read_settings(config, given | {"orders": source}, kept)
     _finish(run(settings, _say, fitted=fit), as_json=as_json)
 
@@ -167,6 +192,32 @@ def backtest_command(
         _print_json(told | {"scores": [score._asdict() for score in tried.scores]})
     else:
         _print_backtest(tried)
+
+
+@app.command("sql")
+@takes("table", *SOURCE[1:7], "duplicates", *VALUE[:1], *VALUE[3:])
+def sql_command(
+    dialect: Annotated[str, typer.Option(help=f"{' or '.join(DIALECTS)}.")] = "duckdb",
+    fit: Annotated[Optional[Path], typer.Option(help="model.json of an earlier run.", show_default=False)] = None,
+    cells: Annotated[Optional[Path], typer.Option(help="Rows of the cells statement.", show_default=False)] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the scores to load.")] = Path("scores"),
+    *,
+    config: Config = None,
+    **given: Any,
+) -> None:
+    """Print the statements for counting customers inside your own system; with --fit and --cells, for scoring them too.
+
+    The table (default: orders) has typed columns; --amount '' says that it has no amounts.
+    """
+    settings = read_settings(config, given)
+    if settings.as_of is None or (fit is None) != (cells is None):
+        raise BadParameters("sql needs --as-of, and for the scores both --fit and --cells.")
+    base = base_of(vars(settings), dialect)
+    if fit is None or cells is None:
+        sys.stdout.write(counting_script(base))
+        return
+    sys.stdout.write(scoring_script(base, wishes_of(vars(settings)), fit, cells, out))
+    _say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
 
 
 @app.command("report")
@@ -227,6 +278,9 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
     words.print(f"Scored with {told['model']['name']} ({told['model']['status']}). {choice or ''}", markup=False)
     if told["model"]["status"] != "converged":
         words.print(f"! {told['model']['reason']}", style="yellow", markup=False)
+    drift = made.record.get("drift")
+    if drift:
+        words.print(drift["told"], style="yellow" if drift["alarm"] else "", markup=False, soft_wrap=True)
     seconds = sum(made.record["seconds"].values())
     words.print(
         f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import errno
 import fcntl
 import os
 import shutil
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from klantwaarde.errors import BadParameters, OutputBusy
 
@@ -59,15 +61,23 @@ def whole_folder(path: Path, ours: Collection[str]) -> Iterator[Path]:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _make_parent(path: Path) -> None:
+@contextlib.contextmanager
+def alone(path: Path, option: str) -> Iterator[None]:
+    """The only run that works on `path`, which the option names: a second one raises OutputBusy."""
+    _make_parent(path, option)
+    with _locked(path, option):
+        yield
+
+
+def _make_parent(path: Path, option: str = "--out") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadParameters(
-            f"{path.parent} cannot be made ({error.strerror}). Give --out a folder where you may write."
+            f"{path.parent} cannot be made ({error.strerror}). Give {option} a folder where you may write."
         ) from error
     if not os.access(path.parent, os.W_OK):
-        raise BadParameters(f"{path.parent} may not be written to. Give --out a folder where you may write.")
+        raise BadParameters(f"{path.parent} may not be written to. Give {option} a folder where you may write.")
 
 
 def _check_folder(path: Path, ours: Collection[str]) -> None:
@@ -81,8 +91,34 @@ def _check_folder(path: Path, ours: Collection[str]) -> None:
         )
 
 
+def scratch_folder(stem: str) -> Path:
+    """A folder of our own among the machine's temporary files, for as long as this process lives.
+
+    It goes when the process ends; what a killed process left is swept by the next one. Being locked tells the living.
+    """
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{stem}-*"):
+        _sweep_scratch(left)
+    folder = Path(tempfile.mkdtemp(prefix=f"{stem}-", dir=place))
+    handle = (folder / "lock").open("w")
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    atexit.register(_remove_scratch, folder, handle)
+    return folder
+
+
+def _sweep_scratch(left: Path) -> None:
+    with contextlib.suppress(OSError), (left / "lock").open("r+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove_scratch(folder: Path, handle: TextIO) -> None:
+    handle.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, option: str = "--out") -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     with lock.open("w") as handle:
         try:
@@ -92,7 +128,7 @@ def _locked(path: Path) -> Iterator[None]:
         except OSError:
             ours = False
         if not ours:
-            raise OutputBusy(f"Another run is writing to {path}. Wait for it, or give another --out.")
+            raise OutputBusy(f"Another run is writing to {path}. Wait for it, or give another {option}.")
         try:
             yield
         finally:

@@ -20,13 +20,17 @@ from typing import Any, cast, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from klantwaarde import daily
 from klantwaarde.asset.pyramid import Band, pyramid_of
 from klantwaarde.data.cells import UNITS
 from klantwaarde.data.customers import Customers, customers, read_day
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.orders import Orders, orders
+from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
+from klantwaarde.data.state import open_state
+from klantwaarde.data.uri import is_database, masked, short_name
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
@@ -62,6 +66,7 @@ class Settings:
     timezone: str = "UTC"
     encoding: str = "utf-8"
     table: str | None = None
+    query: str | None = None
     as_of: str | None = None
     unit: str = "week"
     model: str = "auto"
@@ -73,7 +78,14 @@ class Settings:
     language: str = "en"
     title: str | None = None
     memory_limit: str | None = None
+    engine: str = "duckdb"
+    master: str = "local[*]"
     out: str = "results"
+    to: str | None = None
+    to_table: str = "klantwaarde_customers"
+    state: str | None = None
+    keep_model: bool = False
+    fail_on_drift: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no run can use, before anything is read."""
@@ -81,15 +93,27 @@ class Settings:
         _one_of("rank_by", self.rank_by, get_args(RankBy))
         _one_of("language", self.language, ("en", "nl"))
         _one_of("duplicates", self.duplicates, ("keep", "drop"))
+        _one_of("engine", self.engine, ("duckdb", "spark"))
         _one_of("unreadable", self.unreadable, ("error", "set_aside"))
         _one_of("unit", self.unit, tuple(UNITS))
         if self.decimal is not None:
             _one_of("decimal", self.decimal, (".", ","))
         if self.as_of is not None:
             read_day(self.as_of, "as_of")
+        if self.state is None and (self.keep_model or self.fail_on_drift):
+            raise BadParameters("keep_model and fail_on_drift go with a state: give its folder with state (--state).")
+
+    def told(self) -> dict[str, Any]:
+        """The settings as they are kept: without passwords."""
+        kept = dataclasses.asdict(self)
+        return {name: masked(value) if isinstance(value, str) else value for name, value in kept.items()}
+
+    def name(self) -> str:
+        """What the orders are called where no title was given."""
+        return short_name(self.orders, self.table) if is_database(self.orders) else Path(self.orders).stem
 
 
-SOURCE = tuple(field.name for field in fields(Settings))[:15]
+SOURCE = tuple(field.name for field in fields(Settings))[:16]
 """The settings that say how orders are read."""
 
 
@@ -172,20 +196,25 @@ def read_orders(settings: Settings) -> Orders:
     names = {name: getattr(settings, name) for name in SOURCE if name != "orders"}
     if settings.quantity is not None and settings.amount == "auto":
         names["amount"] = None
-    return orders(settings.orders, **names, memory_limit=settings.memory_limit)
+    names |= {name: getattr(settings, name) for name in ("memory_limit", "engine", "master")}
+    return orders(settings.orders, **names)
 
 
 def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
     clock = Clock(say)
-    with whole_folder(Path(settings.out), OUTPUTS) as folder:
+    if settings.to is not None:
+        check_target(settings.to, settings.to_table)
+    with whole_folder(Path(settings.out), OUTPUTS) as folder, open_state(settings.state, settings.out) as state:
         clock.step("read", "reading the orders")
-        read = read_orders(settings)
+        read = daily.merged(state, read_orders(settings), clock.step)
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
         base = customers(read, settings.as_of, settings.unit)
         clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
         looked = sheet(base)
         followed = _followed(base, clock)
+        drift = daily.drifted(state, followed)
+        fitted = fitted or daily.model_of(state, keep_model=settings.keep_model)
         fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
         clock.step("score", f"scoring with {fits.timing.name}")
         scored = _score(settings, base, fits)
@@ -195,9 +224,11 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         bands = pyramid_of(base.engine, table, settings.rank_by)
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
         told = _facts(settings, base, scored, table, bands, looked, fits, tracked)
+        published = _published(settings, folder, clock)
         clock.stop()
-        record = _record(settings, base, looked, fits, clock)
+        record = _record(settings, base, looked, fits, clock) | published | daily.record(state, drift)
         _write_rest(folder, bands, fits, settings, told, record)
+        daily.keep(state, folder / "model.json", drift, keep_model=settings.keep_model)
     return Run(Path(settings.out), told, record)
 
 
@@ -260,6 +291,16 @@ def _write_scored(scored: Scored, folder: Path) -> str:
     return table
 
 
+def _published(settings: Settings, folder: Path, clock: Clock) -> dict[str, Any]:
+    """The rows of the scored file, written to a database where one was named, and how many they are."""
+    if settings.to is None:
+        return {}
+    clock.step("publish", f"writing the scored customers to {masked(settings.to)}")
+    rows = publish(settings.to, settings.to_table, folder / "customers.parquet")
+    clock.say(f"{rows:,} rows written to table {settings.to_table}")
+    return {"published": {"to": masked(settings.to), "table": settings.to_table, "rows": rows}}
+
+
 def _can_track(followed: Customers) -> bool:
     first = followed.totals["first_order"]
     return first is not None and (followed.as_of - first).days >= 2 * 7
@@ -277,7 +318,7 @@ def _facts(
 ) -> dict[str, Any]:
     words = {
         "language": settings.language,
-        "title": settings.title or Path(settings.orders).stem,
+        "title": settings.title or settings.name(),
         "currency": settings.currency,
         "version": version("klantwaarde"),
     }
@@ -292,7 +333,7 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         "klantwaarde": version("klantwaarde"),
         "schema": SCHEMA_VERSION,
         "finished": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.told(),
         "source": base.orders.told,
         "as_of": base.as_of,
         "notes": [*base.orders.notes, *base.notes],
@@ -337,7 +378,7 @@ def _write_rest(
     record: dict[str, Any],
 ) -> None:
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
-    save_fits(folder / "model.json", fits.timing, fits.spend, dataclasses.asdict(settings))
+    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told())
     write_report(told, folder / "report.html")
     write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
 
@@ -368,6 +409,8 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
 
 
 def _fits(kind: str, value: Any) -> bool:
+    if kind == "bool":
+        return isinstance(value, bool)
     wanted = (int, float) if kind.startswith("float") else str
     return (value is None and "None" in kind) or (isinstance(value, wanted) and not isinstance(value, bool))
 

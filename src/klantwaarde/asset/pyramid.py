@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import TIERS
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def pyramid(scored: Scored) -> tuple[Band, ...]:
     table = scored.engine.new_name("scored")
     scored.engine.create(table, scored.sql, scored.parameters)
     bands = pyramid_of(scored.engine, table, scored.terms.rank_by)
-    scored.engine.run(f"drop table {table}")
+    scored.engine.drop(table)
     return bands
 
 
-def pyramid_of(engine: DuckDB, table: str, rank_by: str) -> tuple[Band, ...]:
+def pyramid_of(engine: Engine, table: str, rank_by: str) -> tuple[Band, ...]:
     """The pyramid of a table of scored customers in the engine."""
     found = {row["tier"]: row for row in engine.rows(statement("pyramid", scored=table), {"rank_by": rank_by})}
     totals = _totals(list(found.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klantwaarde.data import duplicates
-from klantwaarde.data.duckdb import identifier
+from klantwaarde.data.engine import identifier
 from klantwaarde.data.finding import Check, counted, plain
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def equal_lines(base: Customers) -> Iterator[Check]:
     """Lines that repeat an earlier one in every column."""
     orders, (count, examples) = base.orders, duplicates.equal_lines(base)
     dropped = orders.duplicates == "drop"
-    many = f"{counted(count, 'line repeats', 'lines repeat')} an earlier line in every column"
+    whose = "" if orders.batches is None else " of the new batch"
+    many = f"{counted(count, f'line{whose} repeats', f'lines{whose} repeat')} an earlier line in every column"
     yield Check(
         "correct",
         "equal lines",
@@ -31,6 +32,21 @@ def equal_lines(base: Customers) -> Iterator[Check]:
         examples,
         None if dropped or not count else "If they are loading errors, pass duplicates='drop' (--duplicates drop).",
     )
+
+
+def batches(base: Customers) -> Iterator[Check]:
+    """What cannot be seen of orders that an earlier run merged."""
+    merged = base.orders.batches
+    if merged is not None:
+        yield Check(
+            "correct",
+            "batches",
+            "info",
+            merged,
+            f"{counted(merged, 'batch', 'batches')} merged: counts and money are of all, examples and what looks at "
+            "single lines (equal, very large, orders of two customers) of the new one. A line that came in two batches "
+            "counts twice.",
+        )
 
 
 def returns(base: Customers) -> Iterator[Check]:
@@ -163,6 +179,7 @@ def readings(base: Customers) -> Iterator[Check]:
 
 
 CORRECT = (
+    batches,
     equal_lines,
     returns,
     large_lines,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from klantwaarde.data.cells import Cells, SpendCells, check_unit
-from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.orders import Orders
 from klantwaarde.errors import BadOrders, BadParameters
 
@@ -34,7 +34,7 @@ class Customers:
     notes: tuple[str, ...]
 
     @property
-    def engine(self) -> DuckDB:
+    def engine(self) -> Engine:
         """Where the table lives."""
         return self.orders.engine
 

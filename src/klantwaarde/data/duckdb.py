@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
-import re
-from importlib import resources
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import sqlglot
-from sqlglot import exp
 
+from klantwaarde.data.engine import identifier, literal, used
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.files import whole_file
+from klantwaarde.files import scratch_folder, whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
     import pyarrow as pa
 
-SQL = resources.files("klantwaarde.data") / "sql"
+
+MEMORY_SHARE = (
+    0.5  # of the machine's memory, unless another limit is given; the rest is for the models and other programs
+)
 
 
-def statement(name: str, dialect: str = "duckdb", **tables: str) -> str:
-    """The text of sql/<name>.sql in a dialect, with the table names it uses replaced as given."""
-    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
-    if dialect == "duckdb" and not tables:
-        return text
-    tree = exp.replace_tables(sqlglot.parse_one(text, read="duckdb"), dict(tables), dialect="duckdb")
-    return tree.sql(dialect=dialect, pretty=True)
+def memory() -> int:
+    """Bytes of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def identifier(name: str) -> str:
-    """A column's name, quoted."""
-    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
-
-
-def literal(text: str) -> str:
-    """A text, quoted."""
-    return exp.Literal.string(text).sql(dialect="duckdb")
+@functools.cache
+def _scratch() -> Path:
+    return scratch_folder("klantwaarde-spill")
 
 
 class DuckDB:
@@ -49,8 +42,8 @@ class DuckDB:
 
     def __init__(self, memory_limit: str | None = None, threads: int | None = None) -> None:
         self.connection = duckdb.connect()
-        if memory_limit is not None:
-            self._set("memory_limit", memory_limit)
+        self._set("memory_limit", memory_limit or f"{round(memory() * MEMORY_SHARE / 2**20)}MiB")
+        self._set("temp_directory", str(_scratch()))  # where it spills to beyond the limit
         if threads is not None:
             self._set("threads", str(threads))
         self._made = 0
@@ -74,6 +67,38 @@ class DuckDB:
         """A table with the statement's rows."""
         self.run(f"create or replace temp table {name} as {sql}", parameters)
 
+    def view(self, name: str, sql: str) -> None:
+        """A name for a statement without parameters."""
+        self.run(f"create or replace temp view {name} as {sql}")
+
+    def drop(self, name: str) -> None:
+        """Forget a table that `create` made."""
+        self.run(f"drop table {name}")
+
+    def set_timezone(self, timezone: str) -> None:
+        """Where days begin, for instants."""
+        self._set("timezone", timezone)
+
+    def numbered(self, table: str) -> str:
+        """SQL of the table with a column `line`: 1, 2, ... in the order of the source."""
+        return f"select *, row_number() over () as line from {table}"
+
+    def ranked(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:  # noqa: ARG002 - as Engine
+        """SQL of the rows of a statement that ends in `order by`, with a column `rank`: 1, 2, ... in that order.
+
+        Numbering rows that are sorted already costs one sort by all cores; a window with an order of its own sorts
+        again, on one core.
+        """
+        return f"select *, row_number() over () as rank from ({sql}) as sorted"
+
+    def row_hash(self, columns: Sequence[str]) -> str:
+        """SQL of a 64-bit hash of a row's columns."""
+        return f"hash({', '.join(map(identifier, columns))})"
+
+    def finite_day(self, column: str) -> str:
+        """SQL of the day of a date or timestamp column; null where it is not finite."""
+        return f"case when isfinite({identifier(column)}) then cast({identifier(column)} as date) end"
+
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement for its effect."""
         self._execute(sql, parameters)
@@ -91,12 +116,12 @@ class DuckDB:
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The statement's rows as an Arrow table."""
         with _mendable():
-            return self.connection.sql(sql, params=_used(sql, parameters)).to_arrow_table()
+            return self.connection.sql(sql, params=used(sql, parameters)).to_arrow_table()
 
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The statement's rows as a data frame; DECIMAL becomes float."""
         with _mendable():
-            frame: pd.DataFrame = self.connection.sql(sql, params=_used(sql, parameters)).df()
+            frame: pd.DataFrame = self.connection.sql(sql, params=used(sql, parameters)).df()
             return frame
 
     def write_parquet(
@@ -123,13 +148,7 @@ class DuckDB:
 
     def _execute(self, sql: str, parameters: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         with _mendable():
-            return self.connection.execute(sql, _used(sql, parameters))
-
-
-def _used(sql: str, parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The parameters that the statement names: it refuses others."""
-    named = set(re.findall(r"\$(\w+)", sql))
-    return {name: value for name, value in (parameters or {}).items() if name in named} or None
+            return self.connection.execute(sql, used(sql, parameters))
 
 
 @contextlib.contextmanager

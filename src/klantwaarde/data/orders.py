@@ -6,33 +6,23 @@ import datetime as dt
 import difflib
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import available_timezones
 
-from klantwaarde.data.duckdb import DuckDB, identifier, literal, statement
-from klantwaarde.data.names import MONEY, PRICE
-from klantwaarde.data.parse import EXAMPLES, Reading, read_dates, read_numbers
+from klantwaarde.data import spark
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import Engine, statement
+from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
+from klantwaarde.data.parse import EXAMPLES, Reading
 from klantwaarde.data.source import open_source
+from klantwaarde.data.uri import is_database
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-           "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
-EPOCH, LONG_AGO = dt.date(1970, 1, 1), dt.date(1971, 1, 1)
+LONG_AGO = dt.date(1971, 1, 1)
 MOST_MONEY = 10**14
-
-
-class Columns(NamedTuple):
-    """Which column of the source plays which part."""
-
-    customer_id: str
-    date: str
-    amount: str | None
-    quantity: str | None
-    price: str | None
-    margin: str | None
-    order_id: str | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class Orders:
     Made by `orders`.
     """
 
-    engine: DuckDB
+    engine: Engine
     told: str
     columns: Columns
     source: str
@@ -57,6 +47,8 @@ class Orders:
     duplicates: str
     expressions: tuple[str, str, str]
     """SQL of the customer, the day and the amount of a line of the source."""
+    batches: int | None = None
+    """Batches in the state that these orders were merged into; None without a state."""
 
     @property
     def read(self) -> int:
@@ -75,7 +67,7 @@ class Orders:
 
     def examples(self, condition: str, limit: int = EXAMPLES) -> list[str]:
         """A few lines of the source for which a condition on (customer_id, day, amount) holds, with their row."""
-        numbered = f"select *, row_number() over () as line from {self.read_lines}"
+        numbered = self.engine.numbered(self.read_lines)
         rows = self.engine.rows(f"select * from ({numbered}) as n where {condition} order by line limit {limit}")
         return [_line_told(row, money=self.has_money) for row in rows]
 
@@ -102,58 +94,66 @@ def orders(
     timezone: str = "UTC",
     encoding: str = "utf-8",
     table: str | None = None,
+    query: str | None = None,
     memory_limit: str | None = None,
+    engine: Literal["duckdb", "spark"] = "duckdb",
+    master: str = "local[*]",
 ) -> Orders:
     """Orders, one line each, ready to be counted.
 
     source: a Parquet or CSV path or pattern, a pandas, polars or Arrow table, a DuckDB relation or file (with
-    `table`). The columns: customer_id; date (dates or timestamps; days are taken in `timezone` where instants carry
-    one); amount, or quantity and price, or none of these (`amount=None`), when only timing is modelled; "auto" takes a
-    column named amount where there is one. margin: money earned on the line, where it is known per line. Lines that
-    are equal in every column are kept and reported, or dropped with duplicates="drop".
+    `table`), or a database, "postgresql://user@host/database" (with `table` or a `query` that reads). The columns:
+    customer_id; date (dates or timestamps; days are taken in `timezone` where instants carry one); amount, or quantity
+    and price, or none of these (`amount=None`), when only timing is modelled; "auto" takes a column named amount where
+    there is one. margin: money earned on the line, where it is known per line. Lines that are equal in every
+    column are kept and reported, or dropped with duplicates="drop". A Spark DataFrame is counted and scored on its own
+    session; engine="spark" starts one (at `master`) for a Parquet path.
     Raises BadOrders naming the rows, the reason and the remedy.
     """
     _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
-    engine = DuckDB(memory_limit)
-    _set_timezone(engine, timezone)
-    told = open_source(engine, "source", source, table=table, encoding=encoding)
-    types = engine.columns("source")
+    where = {"table": table, "query": query, "encoding": encoding}
+    runs, name, told = _open(source, engine, master, memory_limit, timezone, where)
+    types = runs.columns(name)
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
     strict = unreadable == "error"
-    readings = _readings(engine, columns, types, date_format, decimal, strict=strict)
-    expressions = _create_lines(engine, columns, types, readings, distinct=duplicates == "drop")
-    profile = _profile(engine, columns, distinct=duplicates == "drop") | {"zones": readings["date"].zones}
+    readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
+    views, expressions = create_lines(runs, name, columns, types, readings, distinct=duplicates == "drop")
+    profile = _profile(runs, views, columns, distinct=duplicates == "drop") | {"zones": readings["date"].zones}
     _refuse_unusable(profile, columns, told)
     instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
     notes = _notes(readings, columns, amount, timezone, instants=instants)
-    occasions = create_occasions(engine, "lines")
-    return Orders(
-        engine,
-        told,
-        columns,
-        "source",
-        "read_lines",
-        "all_lines",
-        "lines",
-        occasions,
-        profile,
-        notes,
-        duplicates,
-        expressions,
-    )
+    occasions = create_occasions(runs, views.lines)
+    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions)
+
+
+def _open(
+    source: Any,
+    engine: str,
+    master: str,
+    memory_limit: str | None,
+    timezone: str,
+    where: Mapping[str, Any],
+) -> tuple[Engine, str, str]:
+    """The engine, the name of the source in it, and what the source is, in words."""
+    _refuse_words(engine=(engine, ("duckdb", "spark")))
+    if timezone not in available_timezones():
+        raise BadParameters(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
+    if engine == "spark" or spark.is_frame(source):
+        if is_database(source):
+            raise BadOrders("Orders from a database are read by engine='duckdb'; on Spark, hand in a Spark DataFrame.")
+        cluster = spark.Spark(source.sparkSession) if spark.is_frame(source) else spark.start(master)
+        cluster.set_timezone(timezone)
+        name = cluster.new_name("source")
+        return cluster, name, spark.open_source(cluster, name, source)
+    embedded = DuckDB(memory_limit)
+    embedded.set_timezone(timezone)
+    return embedded, "source", open_source(embedded, "source", source, **where)
 
 
 def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, allowed) in given.items():
         if value not in allowed:
             raise BadParameters(f"{name}={value!r} is not understood. Choose from {', '.join(map(repr, allowed))}.")
-
-
-def _set_timezone(engine: DuckDB, timezone: str) -> None:
-    known = engine.rows("select name from pg_timezone_names() where name = $name", {"name": timezone})
-    if not known:
-        raise BadParameters(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
-    engine.run(f"set timezone = {literal(timezone)}")
 
 
 def _columns(
@@ -192,118 +192,20 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {part}=."
 
 
-def _readings(
-    engine: DuckDB,
-    columns: Columns,
-    types: Mapping[str, str],
-    fmt: str | None,
-    decimal: str | None,
-    *,
-    strict: bool,
-) -> dict[str, Reading]:
-    readings = {"date": _date(engine, columns.date, types[columns.date], fmt, strict=strict)}
-    for name in (columns.amount, columns.quantity, columns.price, columns.margin):
-        if name is not None:
-            readings[name] = _number(engine, name, types[name], decimal, strict=strict)
-    return readings
-
-
-def _date(engine: DuckDB, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:
-    _refuse_null(column, kind)
-    if kind == "VARCHAR":
-        return read_dates(engine, "source", column, fmt, strict=strict)
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        finite = f"case when isfinite({identifier(column)}) then cast({identifier(column)} as date) end"
-        return Reading(finite)
-    raise BadOrders(
-        f"Column {column!r} for date is a {kind.lower()}, not a date. Give dates or timestamps; numbers such as "
-        "20240131 must be turned into dates first."
-    )
-
-
-def _number(engine: DuckDB, column: str, kind: str, decimal: str | None, *, strict: bool) -> Reading:
-    _refuse_null(column, kind)
-    if kind == "VARCHAR":
-        return read_numbers(engine, "source", column, decimal, strict=strict)
-    if kind.startswith(NUMBERS):
-        return Reading(identifier(column))
-    raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give amounts as numbers.")
-
-
-def _refuse_null(column: str, kind: str) -> None:
-    if kind.strip('"').upper() == "NULL":
-        raise BadOrders(f"Column {column!r} is empty in every line. Check the column, or leave it out.")
-
-
-def _create_lines(
-    engine: DuckDB,
-    columns: Columns,
-    types: Mapping[str, str],
-    readings: Mapping[str, Reading],
-    *,
-    distinct: bool,
-) -> tuple[str, str, str]:
-    """Views read_lines, all_lines (of them equal ones are dropped where asked) and lines (what can be used)."""
-    customer, day = _customer(columns.customer_id, types), _day(readings["date"].sql)
-    amount = _amount(columns, readings)
-    selected = (
-        f"select {customer} as customer_id, {day} as day, {amount} as amount, "
-        f"{_money(columns.margin, readings)} as margin from "
-    )
-    kept = "(select distinct * from source) as source" if distinct else "source"
-    engine.run(f"create or replace temp view read_lines as {selected}source")
-    engine.run(f"create or replace temp view all_lines as {selected}{kept}")
-    needs = ["customer_id is not null", "day is not null"]
-    if columns.amount is not None or columns.price is not None:
-        needs.append("amount is not null")
-    engine.run(f"create or replace temp view lines as select * from all_lines where {' and '.join(needs)}")
-    return customer, day, amount
-
-
-def create_occasions(engine: DuckDB, lines: str) -> str:
-    """The name of a view of the occasions in these lines."""
-    name = engine.new_name("occasions")
-    engine.run(f"create or replace temp view {name} as {statement('occasions', lines=lines)}")
-    return name
-
-
-def _customer(column: str, types: Mapping[str, str]) -> str:
-    name = identifier(column)
-    if types[column] == "VARCHAR":
-        return f"case when trim({name}) <> '' then {name} end"
-    return f"case when not isnan({name}) then {name} end" if types[column] in {"FLOAT", "DOUBLE"} else name
-
-
-def _day(sql: str) -> str:
-    # A missing date that went through a computer's clock comes out as its day zero.
-    return f"nullif({sql}, date '{EPOCH}')"
-
-
-def _money(column: str | None, readings: Mapping[str, Reading], kind: str = MONEY) -> str:
-    return f"try_cast({readings[column].sql} as {kind})" if column is not None else f"cast(null as {MONEY})"
-
-
-def _amount(columns: Columns, readings: Mapping[str, Reading]) -> str:
-    if columns.price is None or columns.quantity is None:
-        return _money(columns.amount, readings)
-    quantity, price = _money(columns.quantity, readings), _money(columns.price, readings, PRICE)
-    return f"try_cast({quantity} * {price} as {MONEY})"
-
-
-def _profile(engine: DuckDB, columns: Columns, *, distinct: bool) -> dict[str, Any]:
+def _profile(engine: Engine, views: Views, columns: Columns, *, distinct: bool) -> dict[str, Any]:
     """The look at all lines, and how many lines and how much money were dropped because they were equal."""
     has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=dt.UTC).date()
-    seen = engine.one(statement("profile"), {"has_money": has_money, "today": today})
+    seen = engine.one(statement("profile", all_lines=views.all_lines), {"has_money": has_money, "today": today})
     if not distinct:
         return seen | {"dropped": 0, "dropped_amount": None}
-    before = engine.one("select count(*) as lines, sum(amount) as amount from read_lines")
+    before = engine.one(f"select count(*) as lines, sum(amount) as amount from {views.read_lines}")
     dropped = before["amount"] - seen["amount"] if before["amount"] is not None else None
     return seen | {"dropped": before["lines"] - seen["lines"], "dropped_amount": dropped}
 
 
 def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) -> None:
-    _refuse_too_much(profile)
+    refuse_too_much(profile)
     if profile["lines"] > profile["set_aside"]:
         _refuse_dates(profile, columns.date)
         return
@@ -321,7 +223,8 @@ def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) ->
     )
 
 
-def _refuse_too_much(profile: Mapping[str, Any]) -> None:
+def refuse_too_much(profile: Mapping[str, Any]) -> None:
+    """Raise BadOrders for sums that DECIMAL cannot hold."""
     if profile["gross_amount"] is not None and profile["gross_amount"] >= MOST_MONEY:
         raise BadOrders(
             f"The amounts add up to {float(profile['gross_amount']):.3g}, more than money here can hold "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data.duckdb import DuckDB, identifier, literal
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:

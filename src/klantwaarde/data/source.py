@@ -1,4 +1,4 @@
-"""Opening what a user has: a path or glob, a data frame, an Arrow table, a DuckDB relation or file."""
+"""Opening what a user has: a path or glob, a data frame, an Arrow table, a DuckDB relation or file, a database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import duckdb
 import pyarrow as pa
 
-from klantwaarde.data.duckdb import DuckDB, identifier, literal
+from klantwaarde.data import fetch
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import identifier, literal
+from klantwaarde.data.uri import is_database
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -28,8 +31,16 @@ SEPARATORS = (",", ";", "\t", "|")
 DATABASE = (".duckdb", ".db", ".ddb")
 
 
-def open_source(engine: DuckDB, name: str, source: Any, *, table: str | None, encoding: str) -> str:
+def open_source(
+    engine: DuckDB, name: str, source: Any, *, table: str | None, encoding: str, query: str | None = None
+) -> str:
     """Make the source known to the engine as `name`; what it is, in words."""
+    if is_database(source):
+        told = fetch.open_table(engine, name, source, table, query)
+        _refuse_empty(engine, name, told)
+        return told
+    if query is not None:
+        raise BadParameters("query goes with the address of a database: postgresql://user@host/database.")
     if isinstance(source, str | Path):
         return _open_path(engine, name, str(source), table=table, encoding=encoding)
     arrow = _to_arrow(source)

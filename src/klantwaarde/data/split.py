@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.duckdb import statement
-from klantwaarde.data.orders import Orders, create_occasions
+from klantwaarde.data.engine import statement
+from klantwaarde.data.lines import create_occasions
+from klantwaarde.data.orders import Orders
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ def sample(base: Customers, most: int) -> Orders:
         return orders
     chosen, lines = engine.new_name("sample"), engine.new_name("lines")
     engine.create(chosen, statement("sample", customers=base.table), {"most": most})
+    rule = "occasions" if orders.batches is None else "merged"
     picked = f"select customer_id from {chosen}"
     engine.create(lines, f"select * from {orders.lines} where customer_id in ({picked})")
-    return replace(orders, lines=lines, occasions=create_occasions(engine, lines))
+    return replace(orders, lines=lines, occasions=create_occasions(engine, lines, rule))
 
 
 def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") -> tuple[Customers, pa.Table]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from klantwaarde.data.duckdb import statement
+from klantwaarde.data.engine import statement
 from klantwaarde.data.finding import Check, counted, plain
 
 if TYPE_CHECKING:

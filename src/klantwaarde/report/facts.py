@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.engine import Engine, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:
     return own | scored | {"inactive": totals["customers"] - totals["active"]}
 
 
-def _value_risk(engine: DuckDB, table: str, totals: Mapping[str, Any]) -> dict[str, Any] | None:
+def _value_risk(engine: Engine, table: str, totals: Mapping[str, Any]) -> dict[str, Any] | None:
     mean = totals["value_realised_mean"]
     if not mean or mean <= 0:
         return None
@@ -174,7 +174,7 @@ def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:
     }
 
 
-def _top(engine: DuckDB, table: str, below: float) -> list[dict[str, Any]]:
+def _top(engine: Engine, table: str, below: float) -> list[dict[str, Any]]:
     return engine.rows(statement("top_customers", scored=table), {"below": below, "most": TOP})
 
 

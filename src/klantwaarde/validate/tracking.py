@@ -9,7 +9,7 @@ import numpy as np
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
-from klantwaarde.data.duckdb import statement
+from klantwaarde.data.engine import statement
 from klantwaarde.data.names import MOST_PERIODS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers
-from klantwaarde.data.duckdb import DuckDB, statement
+from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.errors import BadParameters, MissingExtra
 from klantwaarde.estimate.fit import population_mean
@@ -52,7 +52,7 @@ class Terms:
 class Scored:
     """The scored customers, lazy in the engine until asked for; docs/scored.md says what each column means."""
 
-    engine: DuckDB
+    engine: Engine
     sql: str
     parameters: Mapping[str, Any]
     terms: Terms
@@ -111,12 +111,16 @@ def score(
     if spend is not None and not orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
     cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
-    engine.register(cells, _cell_scores(customers, fit, terms))
-    engine.register(lines, _spend_lines(customers, spend))
+    engine.register(cells, cell_scores(customers.day_cells(), fit, terms))
+    engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend))
     active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
     sizes = tier_sizes(active)
-    sql = statement("scored", customers=customers.table, cell_scores=cells, spend_lines=lines)
-    return Scored(engine, sql, _parameters(customers, terms, sizes), terms, sizes)
+    parameters = _parameters(customers, terms, sizes)
+    ranked = engine.ranked(
+        statement("scored", customers=customers.table, cell_scores=cells, spend_lines=lines), parameters
+    )
+    sql = f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
+    return Scored(engine, sql, parameters, terms, sizes)
 
 
 def _terms(
@@ -139,18 +143,24 @@ def _terms(
 
 def _margin_rate(customers: Customers, given: float | None) -> float:
     if customers.orders.has_margin:
-        if given is not None:
-            raise BadParameters("The orders carry margins of their own; leave margin_rate out.")
+        check_margin_rate(given, has_margin=True)
         revenue, margin = customers.totals["revenue"], customers.totals["margin"]
         return float(margin / revenue) if revenue and margin is not None else 1.0
+    return check_margin_rate(given, has_margin=False)
+
+
+def check_margin_rate(given: float | None, *, has_margin: bool) -> float:
+    """The margin per unit of revenue, 1 where none was given. Raises BadParameters where it cannot be."""
+    if has_margin and given is not None:
+        raise BadParameters("The orders carry margins of their own; leave margin_rate out.")
     rate = 1.0 if given is None else given
     if not 0 < rate <= 1:
         raise BadParameters(f"margin_rate={rate!r} must lie above 0 and up to 1: 0.30 is thirty cents on the euro.")
     return rate
 
 
-def _cell_scores(customers: Customers, fit: Fit[Any], terms: Terms) -> pa.Table:
-    cells = customers.day_cells()
+def cell_scores(cells: pa.Table, fit: Fit[Any], terms: Terms) -> pa.Table:
+    """The scores of each distinct history (x, t_x_days, t_days)."""
     days = check_unit(terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     history = (x, t_x / days, T / days)
@@ -164,8 +174,8 @@ def _cell_scores(customers: Customers, fit: Fit[Any], terms: Terms) -> pa.Table:
     return pa.table({name: cells.column(name) for name in ("x", "t_x_days", "t_days")} | scores)
 
 
-def _spend_lines(customers: Customers, spend: Fit[Any] | None) -> pa.Table:
-    """Expected spend as a line in zbar, one per x; x = 0 is the population's mean."""
+def spend_lines(most: int, spend: Fit[Any] | None) -> pa.Table:
+    """Expected spend as a line in zbar, one per x up to the most; x = 0 is the population's mean."""
     if spend is None:
         return pa.table(
             {
@@ -174,7 +184,6 @@ def _spend_lines(customers: Customers, spend: Fit[Any] | None) -> pa.Table:
                 "slope": pa.nulls(1, pa.float64()),
             }
         )
-    most = int(customers.totals["orders_most"] or 1) - 1
     x = np.arange(1, max(most, 0) + 1)
     intercept = spend.model.mean(x, np.zeros_like(x, dtype=float))
     slope = spend.model.mean(x, np.ones_like(x, dtype=float)) - intercept

@@ -1,4 +1,4 @@
--- One row per customer of the input, scored, ranked and placed in the pyramid.
+-- One row per customer of the input, scored and sorted: the best first.
 -- cell_scores has one row per distinct history, spend_lines one per x: expected spend is linear in zbar for given x.
 with measured as (
   select
@@ -32,53 +32,17 @@ scored as (
     on measured.x = s.x and measured.t_x_days = s.t_x_days and measured.t_days = s.t_days
   left join spend_lines as l
     on measured.orders > 0 and l.x = case when zbar > 0 then measured.x else 0 end
-),
-sorted as (
-  select *
-  from scored
-  order by
-    is_active desc,
-    case
-      when not is_active then null
-      when $rank_by = 'rlv' then coalesce(rlv, dert)
-      when $rank_by = 'realised' then coalesce(cast(value_realised as double), orders)
-      else coalesce(cast(value_last_year as double), orders_last_year)
-    end desc nulls last,
-    coalesce(rlv, dert) desc nulls last,
-    value_realised desc nulls last,
-    customer_id
-),
--- Numbering rows that are sorted already costs one sort by all cores; a window with an order of its own sorts again,
--- on one core.
-ranked as (
-  select *, row_number() over () as rank
-  from sorted
 )
-select
-  customer_id,
-  first_order,
-  last_order,
-  orders,
-  x,
-  t_x_days / $days_per_unit as t_x,
-  t_days / $days_per_unit as T,
-  zbar,
-  revenue,
-  value_realised,
-  value_last_year,
-  p_alive,
-  p_active,
-  expected_orders,
-  expected_spend,
-  dert,
-  rlv,
+select *
+from scored
+order by
+  is_active desc,
   case
-    when not is_active then 'inactive'
-    when rank <= $top then 'top'
-    when rank <= $top + $large then 'large'
-    when rank <= $top + $large + $medium then 'medium'
-    else 'small'
-  end as tier,
-  rank,
-  case when orders = 0 then 'no purchase: every day nets below zero' end as reason
-from ranked
+    when not is_active then null
+    when $rank_by = 'rlv' then coalesce(rlv, dert)
+    when $rank_by = 'realised' then coalesce(cast(value_realised as double), orders)
+    else coalesce(cast(value_last_year as double), orders_last_year)
+  end desc nulls last,
+  coalesce(rlv, dert) desc nulls last,
+  value_realised desc nulls last,
+  customer_id

@@ -1,0 +1,107 @@
+"""Batches of orders: one as the state keeps it, and all of them together as the orders of a run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import hashlib
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import statement
+from klantwaarde.data.lines import create_occasions
+from klantwaarde.data.orders import Orders, refuse_too_much
+from klantwaarde.errors import BadOrders, BadParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+COUNTS = ("lines", "no_customer", "no_date", "no_amount", "set_aside", "no_customer_no_date", "negative", "zero",
+          "no_margin", "dropped")  # fmt: skip
+MONEYS = ("amount", "no_customer_amount", "no_date_amount", "set_aside_amount", "negative_amount", "gross_amount",
+          "set_aside_gross", "margin", "dropped_amount")  # fmt: skip
+"""The parts of a profile that add up over batches. Its days are looked up anew: what is future now is not tomorrow."""
+
+TOO_WIDE = ("HUGEINT", "UHUGEINT")
+
+
+def embedded(orders: Orders) -> DuckDB:
+    """The engine of orders that a state can keep."""
+    if isinstance(orders.engine, DuckDB):
+        return orders.engine
+    raise BadParameters("A state is kept by the duckdb engine only. Leave --engine out, or leave --state out.")
+
+
+def batch_id(orders: Orders) -> str:
+    """A name made of what the lines say, those set aside too: the same for any order of them and any engine's version.
+
+    Sums of hashes do not depend on the order; md5 is the same everywhere. Lengths stand before ids, because an id may
+    hold any mark.
+    """
+    said = ", '|', ".join(f"coalesce(cast({name} as varchar), '-')" for name in ("day", "amount", "margin"))
+    customer = "coalesce(length(cast(customer_id as varchar)) || ':' || cast(customer_id as varchar), '-')"
+    texts = f"select concat({customer}, '|', {said}) as said from {orders.all_lines}"
+    sums = "sum(md5_number_lower(said)) as low, sum(md5_number_upper(said)) as high"
+    told = embedded(orders).one(f"select count(*) as n, {sums} from ({texts}) as t")
+    return hashlib.sha256(f"{told['n']} {told['low']} {told['high']}".encode()).hexdigest()[:16]
+
+
+def traits(orders: Orders) -> dict[str, Any]:
+    """What all batches of a state must have in common."""
+    kind = embedded(orders).columns(orders.lines)["customer_id"]
+    if kind in TOO_WIDE:
+        raise BadOrders(f"Customer ids are {kind}, which files cannot keep exactly. Cast them to text.")
+    return {"id_type": kind, "has_money": orders.has_money, "has_margin": orders.has_margin}
+
+
+def write_batch(orders: Orders, rows: str, path: Path) -> None:
+    """Rows (new lines, or those of other batches) summed per customer and day, in a file of their own."""
+    orders.engine.write_parquet(statement("batch", all_lines=rows), path, {"has_money": orders.has_money})
+
+
+def open_batches(orders: Orders, files: Sequence[Path]) -> str:
+    """The name of a view of the rows of these batches."""
+    engine = embedded(orders)
+    name = engine.new_name("kept")
+    missing = [str(file) for file in files if not file.exists()]
+    if missing:
+        raise BadOrders(f"The state lacks {', '.join(missing)}. Put it back from a backup, or begin a new state.")
+    engine.connection.read_parquet([glob.escape(str(file)) for file in files]).create_view(name)
+    return name
+
+
+def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> Orders:
+    """All orders ever: `kept` are the rows of all batches, `profile` is their sum. Examples come from the new batch."""
+    engine = orders.engine
+    lines = engine.new_name("lines")
+    engine.view(lines, f"select * from {kept} where usable")
+    days = engine.one(statement("days", kept=kept), {"today": dt.datetime.now(tz=dt.UTC).date()})
+    refuse_too_much(profile)
+    occasions = create_occasions(engine, lines, rule="merged")
+    return replace(orders, lines=lines, occasions=occasions, profile=profile | days, batches=batches)
+
+
+def profile_of(orders: Orders) -> dict[str, Any]:
+    """The part of a batch's profile that is kept."""
+    return {name: orders.profile[name] for name in (*COUNTS, *MONEYS, "zones")}
+
+
+def total(profiles: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The profile of several batches; money that no batch has stays empty."""
+    counts = {name: sum(profile[name] for profile in profiles) for name in COUNTS}
+    moneys = {name: [profile[name] for profile in profiles if profile[name] is not None] for name in MONEYS}
+    sums = {name: sum(found, Decimal(0)) if found else None for name, found in moneys.items()}
+    return counts | sums | {"zones": max(profile["zones"] for profile in profiles)}
+
+
+def profile_told(profile: dict[str, Any]) -> dict[str, Any]:
+    """A profile for JSON: money as text, to the last digit."""
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in profile.items()}
+
+
+def profile_read(told: dict[str, Any]) -> dict[str, Any]:
+    """A profile from JSON."""
+    return {name: Decimal(value) if name in MONEYS and value is not None else value for name, value in told.items()}

@@ -1,0 +1,122 @@
+"""What is asked of an engine, and the statements that run on any."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Protocol
+
+import sqlglot
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow as pa
+
+SQL = resources.files("klantwaarde.data") / "sql"
+
+
+class Engine(Protocol):
+    """Tables by name, statements in DuckDB's dialect with $parameters. Tables live as long as the engine."""
+
+    def new_name(self, stem: str) -> str:
+        """A table name that is not in use yet."""
+        ...
+
+    def set_timezone(self, timezone: str) -> None:
+        """Where days begin, for instants."""
+        ...
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table, small enough to be sent to every worker, known by a name."""
+        ...
+
+    def view(self, name: str, sql: str) -> None:
+        """A name for a statement without parameters."""
+        ...
+
+    def create(self, name: str, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """A table with the statement's rows, computed once."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Forget a table that `create` made."""
+        ...
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The statement's rows as dicts; for small results."""
+        ...
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The only row."""
+        ...
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The statement's rows as an Arrow table."""
+        ...
+
+    def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The statement's rows as a data frame; DECIMAL becomes float."""
+        ...
+
+    def write_parquet(
+        self,
+        sql: str,
+        path: Path,
+        parameters: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """The statement's rows as Parquet, whole or not at all."""
+        ...
+
+    def open_parquet(self, name: str, path: Path) -> None:
+        """Make a Parquet file known by a name."""
+        ...
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Names and types (as DuckDB calls them) of a table's columns."""
+        ...
+
+    def numbered(self, table: str) -> str:
+        """SQL of the table with a column `line` that rises in the order of the source."""
+        ...
+
+    def ranked(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """SQL of the rows of a statement that ends in `order by`, with a column `rank`: 1, 2, ... in that order."""
+        ...
+
+    def row_hash(self, columns: Sequence[str]) -> str:
+        """SQL of a 64-bit hash of a row's columns."""
+        ...
+
+    def finite_day(self, column: str) -> str:
+        """SQL of the day of a date or timestamp column; null where it is not finite."""
+        ...
+
+
+def statement(name: str, dialect: str = "duckdb", **tables: str) -> str:
+    """The text of sql/<name>.sql in a dialect, with the table names it uses replaced as given."""
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    if dialect == "duckdb" and not tables:
+        return text
+    tree = exp.replace_tables(sqlglot.parse_one(text, read="duckdb"), dict(tables), dialect="duckdb")
+    return tree.sql(dialect=dialect, pretty=True)
+
+
+def identifier(name: str) -> str:
+    """A column's name, quoted."""
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+
+
+def literal(text: str) -> str:
+    """A text, quoted."""
+    return exp.Literal.string(text).sql(dialect="duckdb")
+
+
+def used(sql: str, parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The parameters that the statement names: engines refuse others."""
+    named = set(re.findall(r"\$(\w+)", sql))
+    return {name: value for name, value in (parameters or {}).items() if name in named} or None

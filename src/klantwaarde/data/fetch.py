@@ -1,0 +1,152 @@
+"""Orders from a database: streamed as Arrow batches into a table of the engine, which spills to disk."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+
+from klantwaarde.data.adbc import connected, quoted, said
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import identifier
+from klantwaarde.data.uri import masked, name_parts
+from klantwaarde.errors import BadOrders, BadParameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FEW_DIGITS, MOST_DIGITS = 18, 38
+"""That fit in 64 and in 128 bits."""
+TABLES = (
+    "select table_schema, table_name from information_schema.tables "
+    "where table_schema not in ('pg_catalog', 'information_schema') order by 1, 2"
+)
+NO_TABLE = "42P01"
+
+
+class Column(NamedTuple):
+    """A column of the source: its type in the database, and digits and decimals where these are stated."""
+
+    name: str
+    kind: str
+    digits: tuple[int, int] | None
+
+
+def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: str | None) -> str:
+    """Copy a table, or the rows of a query, into the engine as `name`; what it is, in words.
+
+    The transaction is read-only, and the engine pulls one batch at a time: the rows are never all in memory.
+    """
+    if table is not None and query is not None:
+        raise BadParameters("Give either table or query, not both.")
+    with connected(uri) as cursor:
+        cursor.execute("set transaction read only")
+        statement, told = _statement(cursor, uri, table, query)
+        columns = _columns(cursor, statement, uri)
+        cursor.execute(f"select {', '.join(map(_asked, columns))} from ({statement}\n) as q")
+        _load(engine, f"{name}_read", cursor.fetch_record_batch(), columns, uri)
+    kinds = _decimals(engine, f"{name}_read", columns)
+    selected = ", ".join(_cast(column.name, kinds.get(column.name)) for column in columns)
+    engine.view(name, f"select {selected} from {name}_read")
+    return told
+
+
+def _statement(cursor: Any, uri: str, table: str | None, query: str | None) -> tuple[str, str]:
+    if query is not None:
+        return query.strip().rstrip(";"), f"{masked(uri)} (query: {' '.join(query.split())[:200]})"
+    chosen = name_parts(table) if table is not None else _only_table(cursor, uri)
+    return f"select * from {quoted(chosen)}", f"{masked(uri)} (table {'.'.join(chosen)})"
+
+
+def _only_table(cursor: Any, uri: str) -> tuple[str, ...]:
+    found = _tables(cursor)
+    if len(found) != 1:
+        names = ", ".join(map(".".join, found[:20])) or "none"
+        raise BadOrders(f"{masked(uri)} holds the tables {names}. Say which one with table=, or give a query=.")
+    return found[0]
+
+
+def _tables(cursor: Any) -> list[tuple[str, ...]]:
+    cursor.execute(TABLES)
+    return [tuple(row) for row in cursor.fetchall()]
+
+
+def _columns(cursor: Any, statement: str, uri: str) -> list[Column]:
+    try:
+        # Wrapped, so that only something that can be selected from runs.
+        schema = cursor.adbc_execute_schema(f"select * from ({statement}\n) as q")
+    except cursor.connection.ProgrammingError as error:
+        raise _no_such(error, uri, statement) from error
+    lowered = [field.name.lower() for field in schema]
+    twice = sorted({field.name for field in schema if lowered.count(field.name.lower()) > 1})
+    if twice:
+        raise BadOrders(f"{', '.join(twice)}: more than one column has this name. Give each its own in the query.")
+    return [_column(field) for field in schema]
+
+
+def _no_such(error: Exception, uri: str, statement: str) -> BadOrders:
+    if getattr(error, "sqlstate", None) != NO_TABLE:
+        return BadOrders(f"{masked(uri)}: {said(error)} Check the table or the query.")
+    with connected(uri) as cursor:  # the transaction of the fault is over
+        tables = _tables(cursor)
+    names = [row[1] if row[0] == "public" else ".".join(row) for row in tables]
+    wanted = statement.rpartition("from ")[2].replace('"', "")
+    close = difflib.get_close_matches(wanted, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return BadOrders(f"{masked(uri)}: {said(error)}{hint} The tables are {', '.join(names[:20]) or 'none'}.")
+
+
+def _column(field: pa.Field) -> Column:
+    told = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    kind, modifier = told.get("POSTGRESQL:type", str(field.type)), int(told.get("POSTGRESQL:typmod", "-1"))
+    # PostgreSQL packs numeric(digits, decimals) into one number, four more than digits * 2^16 + decimals.
+    digits, decimals = divmod(modifier - 4, 2**16)
+    stated = kind == "numeric" and modifier >= 4 and 0 <= decimals <= digits <= MOST_DIGITS
+    return Column(field.name, kind, (digits, decimals) if stated else None)
+
+
+def _asked(column: Column) -> str:
+    """The column as it is asked for: what the driver would hand over changed is mended by the server."""
+    name = identifier(column.name)
+    if column.kind == "money":  # would come as cents
+        return f"cast({name} as numeric(19, 2)) as {name}"
+    if column.kind in {"date", "timestamp", "timestamptz"}:  # infinity would come as a day long ago
+        return f"case when isfinite({name}) then {name} end as {name}"
+    return name
+
+
+def _load(engine: DuckDB, into: str, reader: pa.RecordBatchReader, columns: list[Column], uri: str) -> None:
+    kinds = {column.name: f"decimal({column.digits[0]}, {column.digits[1]})" for column in columns if column.digits}
+    kinds |= {column.name: "decimal(19, 2)" for column in columns if column.kind == "money"}
+    selected = ", ".join(_cast(column.name, kinds.get(column.name)) for column in columns)
+    engine.connection.register(f"{into}_stream", reader)
+    try:
+        engine.connection.execute(f"create temp table {into} as select {selected} from {into}_stream")
+    except duckdb.OutOfMemoryException as error:
+        raise BadOrders(f"There is too little memory or disk space for the orders ({said(error)}).") from error
+    except duckdb.Error as error:
+        raise BadOrders(f"{masked(uri)} cannot be read to the end: {said(error)}") from error
+    finally:
+        engine.connection.unregister(f"{into}_stream")
+
+
+def _decimals(engine: DuckDB, table: str, columns: list[Column]) -> dict[str, str]:
+    """Types wide enough to hold each numeric column without stated digits exactly: it comes as text."""
+    kinds = {}
+    for column in columns:
+        if column.kind == "numeric" and column.digits is None:
+            name = identifier(column.name)
+            most_whole, most_places = (f"max(length(split_part(ltrim({name}, '-'), '.', {part})))" for part in (1, 2))
+            plain = f"regexp_matches({name}, '^-?[0-9]')"  # not NaN, not infinity
+            row = engine.one(f"select {most_whole} as whole, {most_places} as places from {table} where {plain}")
+            whole, places = row["whole"] or 1, row["places"] or 0
+            if whole <= MOST_DIGITS:  # a longer one can only be an id, and stays as it is written
+                digits = FEW_DIGITS if whole + places <= FEW_DIGITS else MOST_DIGITS
+                kinds[column.name] = f"decimal({digits}, {min(places, digits - whole)})"
+    return kinds
+
+
+def _cast(column: str, kind: str | None) -> str:
+    name = identifier(column)
+    return f"try_cast({name} as {kind}) as {name}" if kind else name

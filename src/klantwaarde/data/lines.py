@@ -1,0 +1,153 @@
+"""The lines of the orders as views: how each column is read, and which lines count."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
+
+from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.data.engine import Engine, identifier, statement
+from klantwaarde.data.names import MONEY, PRICE
+from klantwaarde.data.parse import Reading, read_dates, read_numbers
+from klantwaarde.errors import BadOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+           "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+EPOCH = dt.date(1970, 1, 1)
+
+
+class Columns(NamedTuple):
+    """Which column of the source plays which part."""
+
+    customer_id: str
+    date: str
+    amount: str | None
+    quantity: str | None
+    price: str | None
+    margin: str | None
+    order_id: str | None
+
+
+def readings_of(
+    engine: Engine,
+    source: str,
+    columns: Columns,
+    types: Mapping[str, str],
+    fmt: str | None,
+    decimal: str | None,
+    *,
+    strict: bool,
+) -> dict[str, Reading]:
+    """How each column of a date or a number is read: "date", and the others by name."""
+    readings = {"date": _date(engine, source, columns.date, types[columns.date], fmt, strict=strict)}
+    for name in (columns.amount, columns.quantity, columns.price, columns.margin):
+        if name is not None:
+            readings[name] = _number(engine, source, name, types[name], decimal, strict=strict)
+    return readings
+
+
+def _date(engine: Engine, source: str, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:
+    _refuse_null(column, kind)
+    if kind == "VARCHAR":
+        return read_dates(_parsing(engine, column), source, column, fmt, strict=strict)
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        return Reading(engine.finite_day(column))
+    raise BadOrders(
+        f"Column {column!r} for date is a {kind.lower()}, not a date. Give dates or timestamps; numbers such as "
+        "20240131 must be turned into dates first."
+    )
+
+
+def _number(engine: Engine, source: str, column: str, kind: str, decimal: str | None, *, strict: bool) -> Reading:
+    _refuse_null(column, kind)
+    if kind == "VARCHAR":
+        return read_numbers(_parsing(engine, column), source, column, decimal, strict=strict)
+    if kind.startswith(NUMBERS):
+        return Reading(identifier(column))
+    raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give amounts as numbers.")
+
+
+def _refuse_null(column: str, kind: str) -> None:
+    if kind.strip('"').upper() == "NULL":
+        raise BadOrders(f"Column {column!r} is empty in every line. Check the column, or leave it out.")
+
+
+def _parsing(engine: Engine, column: str) -> DuckDB:
+    """The engine that reads text. Others are handed typed columns."""
+    if isinstance(engine, DuckDB):
+        return engine
+    raise BadOrders(f"Column {column!r} is text. On Spark, give dates as dates and amounts as numbers: cast it first.")
+
+
+class Views(NamedTuple):
+    """Names of the views of the lines."""
+
+    read_lines: str
+    all_lines: str
+    lines: str
+
+
+def create_lines(
+    engine: Engine,
+    source: str,
+    columns: Columns,
+    types: Mapping[str, str],
+    readings: Mapping[str, Reading],
+    *,
+    distinct: bool,
+) -> tuple[Views, tuple[str, str, str]]:
+    """Views read_lines, all_lines (of them equal ones are dropped where asked) and lines (what can be used).
+
+    And the SQL of customer, day and amount of a line of the source.
+    """
+    views = Views(*map(engine.new_name, Views._fields))
+    customer, day = _customer(columns.customer_id, types), day_of(readings["date"].sql)
+    amount = amount_of(columns, readings)
+    selected = (
+        f"select {customer} as customer_id, {day} as day, {amount} as amount, "
+        f"{money_of(columns.margin, readings)} as margin, 1 as lines from "
+    )
+    kept = f"(select distinct * from {source}) as {source}" if distinct else source
+    engine.view(views.read_lines, f"{selected}{source}")
+    engine.view(views.all_lines, f"{selected}{kept}")
+    needs = ["customer_id is not null", "day is not null"]
+    if columns.amount is not None or columns.price is not None:
+        needs.append("amount is not null")
+    engine.view(views.lines, f"select * from {views.all_lines} where {' and '.join(needs)}")
+    return views, (customer, day, amount)
+
+
+def create_occasions(engine: Engine, lines: str, rule: str = "occasions") -> str:
+    """The name of a view of the occasions in these lines; rule="merged" where a row stands for several lines."""
+    name = engine.new_name("occasions")
+    engine.view(name, statement(rule, lines=lines))
+    return name
+
+
+def _customer(column: str, types: Mapping[str, str]) -> str:
+    name = identifier(column)
+    if types[column] == "VARCHAR":
+        return f"case when trim({name}) <> '' then {name} end"
+    return f"case when not isnan({name}) then {name} end" if types[column] in {"FLOAT", "DOUBLE"} else name
+
+
+def day_of(sql: str) -> str:
+    """SQL of a day, null where it is none."""
+    # A missing date that went through a computer's clock comes out as its day zero.
+    return f"nullif({sql}, date '{EPOCH}')"
+
+
+def money_of(column: str | None, readings: Mapping[str, Reading], kind: str = MONEY) -> str:
+    """SQL of a column as money."""
+    return f"try_cast({readings[column].sql} as {kind})" if column is not None else f"cast(null as {MONEY})"
+
+
+def amount_of(columns: Columns, readings: Mapping[str, Reading]) -> str:
+    """SQL of a line's amount, or of its quantity times its price."""
+    if columns.price is None or columns.quantity is None:
+        return money_of(columns.amount, readings)
+    quantity, price = money_of(columns.quantity, readings), money_of(columns.price, readings, PRICE)
+    return f"try_cast({quantity} * {price} as {MONEY})"

@@ -1,0 +1,215 @@
+"""Spark as the engine: the same statements, transpiled; no user-defined functions, no customer ever collected."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import sqlglot
+
+from klantwaarde.data.engine import identifier, used
+from klantwaarde.errors import BadOrders, BadParameters, MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+TYPES = {
+    "string": "VARCHAR",
+    "tinyint": "TINYINT",
+    "smallint": "SMALLINT",
+    "int": "INTEGER",
+    "bigint": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "timestamp_ntz": "TIMESTAMP",
+    "void": "NULL",
+}
+"""Spark's names of types, as DuckDB calls them."""
+
+
+class Spark:
+    """A session that the user hands in, or one of our own."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self.session = session
+        self._prefix = f"kw{os.getpid()}_{next(_COUNTER)}"
+        self._made = 0
+        self._kept: dict[str, DataFrame] = {}
+
+    def new_name(self, stem: str) -> str:
+        """A view name that is not in use yet; the session may be shared."""
+        self._made += 1
+        return f"{self._prefix}_{stem}_{self._made}"
+
+    def set_timezone(self, timezone: str) -> None:
+        """Where days begin, for instants."""
+        self.session.conf.set("spark.sql.session.timeZone", timezone)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table known by a name; joins send it whole to every worker."""
+        from pyspark.sql.functions import broadcast  # noqa: PLC0415 - optional
+
+        broadcast(self.session.createDataFrame(table)).createOrReplaceTempView(name)
+
+    def view(self, name: str, sql: str) -> None:
+        """A name for a statement without parameters."""
+        self._frame(sql).createOrReplaceTempView(name)
+
+    def create(self, name: str, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """A table with the statement's rows, computed once, in memory and on the workers' disks."""
+        self._kept[name] = self._frame(sql, parameters).persist()
+        self._kept[name].createOrReplaceTempView(name)
+
+    def drop(self, name: str) -> None:
+        """Forget a table that `create` made."""
+        self.session.catalog.dropTempView(name)
+        self._kept.pop(name).unpersist()
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The statement's rows as dicts; for small results."""
+        return [row.asDict() for row in self._frame(sql, parameters).collect()]
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The only row."""
+        return self.rows(sql, parameters)[0]
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The statement's rows as an Arrow table."""
+        return self._frame(sql, parameters).toArrow()
+
+    def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The statement's rows as a data frame; DECIMAL becomes float."""
+        frame: pd.DataFrame = _plain(self.arrow(sql, parameters)).to_pandas()
+        return frame
+
+    def write_parquet(
+        self,
+        sql: str,
+        path: Path,
+        parameters: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - Spark writes no footer of ours; run.json holds it
+    ) -> None:
+        """The statement's rows as a folder of Parquet files, which appears whole or not at all."""
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._frame(sql, parameters).write.parquet(unfinished.absolute().as_uri(), compression="zstd")
+            shutil.rmtree(path, ignore_errors=True)
+            unfinished.rename(path)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def open_parquet(self, name: str, path: Path) -> None:
+        """Make a Parquet file or folder known by a name."""
+        self.session.read.parquet(path.absolute().as_uri()).createOrReplaceTempView(name)
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Names and types (as DuckDB calls them) of a table's columns."""
+        return {name: TYPES.get(kind, kind.upper()) for name, kind in self.session.table(table).dtypes}
+
+    def numbered(self, table: str) -> str:
+        """SQL of the table with a column `line`: rising in the order of the source, with gaps between its parts."""
+        return f"select *, monotonically_increasing_id() + 1 as line from {table}"
+
+    def ranked(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """SQL of the rows of a statement that ends in `order by`, with a column `rank`: 1, 2, ... in that order.
+
+        A window over everything would bring all rows to one worker. A sort leaves them in parts that follow each
+        other: a row's rank is its place in its part plus the rows of the parts before it.
+        """
+        from pyspark.sql import functions as f  # noqa: PLC0415 - optional
+
+        frame = self._frame(sql, parameters).select(
+            "*", f.spark_partition_id().alias("part_"), f.monotonically_increasing_id().alias("id_")
+        )
+        frame = frame.persist()
+        counts = sorted((row["part_"], row["count"]) for row in frame.groupBy("part_").count().collect())
+        before = itertools.accumulate((count for _, count in counts), initial=0)
+        offsets = pa.table(
+            {
+                "part_": pa.array([part for part, _ in counts], pa.int32()),
+                "before_": pa.array([n for n, _ in zip(before, counts, strict=False)], pa.int64()),
+            }
+        )
+        name = self.new_name("ranked")
+        joined = frame.join(f.broadcast(self.session.createDataFrame(offsets)), "part_")
+        place = f.col("id_") - f.shiftleft(f.col("part_").cast("long"), 33) + 1
+        joined.withColumn("rank", place + f.col("before_")).drop("part_", "id_", "before_").createOrReplaceTempView(
+            name
+        )
+        return f"select * from {name}"
+
+    def row_hash(self, columns: Sequence[str]) -> str:
+        """SQL of a 64-bit hash of a row's columns."""
+        return f"xxhash64({', '.join(map(identifier, columns))})"
+
+    def finite_day(self, column: str) -> str:
+        """SQL of the day of a date or timestamp column; Spark's are always finite."""
+        return f"cast({identifier(column)} as date)"
+
+    def _frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> DataFrame:
+        text = sqlglot.transpile(sql, read="duckdb", write="spark")[0]
+        return self.session.sql(text, args=used(sql, parameters))
+
+
+_COUNTER = itertools.count(1)
+
+
+def is_frame(source: object) -> bool:
+    """Whether the source is a Spark data frame."""
+    return type(source).__module__.startswith("pyspark.sql") and hasattr(source, "sparkSession")
+
+
+def start(master: str) -> Spark:
+    """An engine on a session of our own. Raises MissingExtra without pyspark, BadParameters without Java."""
+    try:
+        from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise MissingExtra("The Spark engine needs pyspark: pip install 'klantwaarde[spark]'.") from error
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        raise BadParameters("The Spark engine needs a Java runtime (17 or newer). Install one, or set JAVA_HOME.")
+    try:
+        builder = SparkSession.builder.master(master).appName("klantwaarde").config("spark.ui.enabled", "false")
+        session = builder.config("spark.log.level", "ERROR").getOrCreate()
+    except (PySparkException, RuntimeError) as error:
+        raise BadParameters(f"Spark does not start with master={master!r}: {str(error).splitlines()[0]}") from error
+    return Spark(session)
+
+
+def open_source(engine: Spark, name: str, source: Any) -> str:
+    """Make a Spark data frame or a Parquet path known to the engine as `name`; what it is, in words."""
+    if is_frame(source):
+        source.createOrReplaceTempView(name)
+        told = "a Spark DataFrame"
+    elif isinstance(source, str) or hasattr(source, "__fspath__"):
+        told = os.fspath(source)
+        _read(engine, told).createOrReplaceTempView(name)
+    else:
+        raise BadOrders("On Spark, orders come as a Spark DataFrame or as a Parquet path.")
+    if not engine.rows(f"select 1 as one from {name} limit 1"):
+        raise BadOrders(f"{told} holds no lines. Give at least one order.")
+    return told
+
+
+def _read(engine: Spark, path: str) -> DataFrame:
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
+
+    try:
+        return engine.session.read.parquet(path)
+    except PySparkException as error:
+        raise BadOrders(f"{path} cannot be read as Parquet by Spark: {str(error).splitlines()[0]}") from error
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    fields = [f.with_type(pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))

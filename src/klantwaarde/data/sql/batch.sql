@@ -1,0 +1,13 @@
+-- Lines as the state keeps them: summed per customer and day. What is set aside stays, so that its days can be counted.
+select
+  customer_id,
+  day,
+  customer_id is not null and day is not null and (amount is not null or not $has_money) as usable,
+  cast(sum(amount) as decimal(18, 4)) as amount,
+  cast(sum(margin) as decimal(18, 4)) as margin,
+  cast(sum(lines) as bigint) as lines
+from all_lines
+group by
+  customer_id,
+  day,
+  customer_id is not null and day is not null and (amount is not null or not $has_money)

@@ -1,0 +1,136 @@
+"""Scoring inside someone's own system: the statements, and the scores as tables to load."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from klantwaarde.data.cells import Cells, check_unit
+from klantwaarde.data.customers import read_day, year_before
+from klantwaarde.data.lines import Columns
+from klantwaarde.data.script import base_views, read_cells, scoring_views, script, sub_select
+from klantwaarde.errors import BadParameters
+from klantwaarde.estimate.load import load_fit
+from klantwaarde.files import whole_file
+from klantwaarde.value.discount import continuous_rate, horizon_days
+from klantwaarde.value.score import RankBy, Terms, cell_scores, check_margin_rate, spend_lines
+from klantwaarde.value.tiers import PERCENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.estimate.result import Fit
+
+DIALECTS = ("duckdb", "spark")
+TABLES = ("cell_scores.parquet", "spend_lines.parquet")
+MARGIN = "select coalesce(cast(sum(margin) as double) / nullif(cast(sum(revenue) as double), 0), 1) from customers"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The order table in the other system, and the day up to which it is counted."""
+
+    table: str
+    columns: Columns
+    as_of: dt.date
+    dialect: str
+    distinct: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a dialect in which the statements are not tried."""
+        if self.dialect not in DIALECTS:
+            raise BadParameters(f"dialect={self.dialect!r} is not understood. Choose from {', '.join(DIALECTS)}.")
+
+    @property
+    def has_money(self) -> bool:
+        """Whether the lines carry amounts."""
+        return self.columns.amount is not None or self.columns.price is not None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How customers are valued, as the user says it."""
+
+    annual_discount_rate: float = 0.10
+    margin_rate: float | None = None
+    horizon: str = "12 months"
+    rank_by: RankBy = "last_year"
+
+
+def base_of(told: Mapping[str, Any], dialect: str) -> Base:
+    """The order table as settings name it: nothing is read."""
+    amount = told["amount"] or None
+    if amount == "auto":
+        amount = None if told["quantity"] is not None else "amount"
+    parts = {name: told[name] for name in Columns._fields}
+    day = read_day(told["as_of"], "as_of")
+    return Base(
+        told["table"] or "orders", Columns(**parts | {"amount": amount}), day, dialect, told["duplicates"] == "drop"
+    )
+
+
+def wishes_of(told: Mapping[str, Any]) -> Wishes:
+    """How customers are valued, as settings name it."""
+    return Wishes(**{field.name: told[field.name] for field in fields(Wishes)})
+
+
+def counting_script(base: Base) -> str:
+    """Statements for lines, occasions, customers and cells."""
+    return script(base_views(base.table, base.columns, distinct=base.distinct), base.dialect, _days(base))
+
+
+def scoring_script(base: Base, wishes: Wishes, fitted: Path, cells: Path, out: Path) -> str:
+    """The same and the scoring statements; the scores of these cells are written to Parquet files in `out`."""
+    timing = load_fit(fitted, "timing")
+    has_spend = json.loads(fitted.read_text(encoding="utf-8")).get("spend") is not None
+    spend = load_fit(fitted, "spend") if has_spend and base.has_money else None
+    terms = _terms(base, wishes, timing)
+    _write(read_cells(cells), timing, spend, terms, out)
+    views = base_views(base.table, base.columns, distinct=base.distinct)
+    scores, spends = (out.absolute() / name for name in TABLES)
+    views += scoring_views(scores, spends, PERCENT)
+    return script(views, base.dialect, _days(base) | _values(base, terms))
+
+
+def _terms(base: Base, wishes: Wishes, fit: Fit[Any]) -> Terms:
+    days_per_unit = check_unit(fit.unit or "")
+    days = horizon_days(wishes.horizon, base.as_of)
+    delta = continuous_rate(wishes.annual_discount_rate, days_per_unit)
+    rate = check_margin_rate(wishes.margin_rate, has_margin=base.columns.margin is not None)
+    rank_by = wishes.rank_by
+    return Terms(wishes.annual_discount_rate, rate, wishes.horizon, days, rank_by, base.as_of, fit.unit or "", delta)
+
+
+def _write(cells: pa.Table, timing: Fit[Any], spend: Fit[Any] | None, terms: Terms, out: Path) -> None:
+    x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
+    Cells(x, t_x, T, unit="day")  # says what is wrong with them
+    out.mkdir(parents=True, exist_ok=True)
+    tables = (cell_scores(cells, timing, terms), spend_lines(int(x.max()), spend))
+    for name, table in zip(TABLES, tables, strict=True):
+        with whole_file(out / name) as unfinished:
+            pq.write_table(table, unfinished)
+
+
+def _days(base: Base) -> dict[str, Any]:
+    return {"as_of": base.as_of, "year_ago": year_before(base.as_of)}
+
+
+def _values(base: Base, terms: Terms) -> dict[str, Any]:
+    """What stands in place of the parameters; what depends on all customers is found by the system itself."""
+    has_margin = base.columns.margin is not None
+    return {
+        "has_money": base.has_money,
+        "has_margin": has_margin,
+        "margin_rate": Decimal(str(terms.margin_rate)).quantize(Decimal("0.000001")),
+        "expected_margin_rate": sub_select(MARGIN) if has_margin else terms.margin_rate,
+        "days_per_unit": check_unit(terms.unit),
+        "rank_by": terms.rank_by,
+    } | {name: sub_select(f"select {name} from tiers") for name in PERCENT}

@@ -1,0 +1,154 @@
+"""One suite, two engines: equal customers and equal scores on DuckDB and on Spark."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import klantwaarde as kw
+from klantwaarde.data.duplicates import equal_lines
+from klantwaarde.pipeline import read_settings, run
+from klantwaarde.validate.tracking import tracking
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A session of two workers; where CI asks for everything, a missing part fails instead of skipping."""
+    missing = "no Java runtime" if shutil.which("java") is None and "JAVA_HOME" not in os.environ else ""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        missing = "pyspark is not installed"
+    if missing and os.environ.get("KLANTWAARDE_REQUIRE_ALL"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    places = {"spark.sql.shuffle.partitions": "3", "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
+    for name, value in places.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+def hard_orders() -> pa.Table:
+    """Orders with everything that the rules speak of: returns, zero, equal lines, missing parts, late lines."""
+    rng = np.random.default_rng(5)
+    n, days = 4_000, np.datetime64("2023-01-01") + rng.integers(0, 700, 4_000)
+    amount = np.round(rng.gamma(2.0, 20.0, n), 2)
+    amount[rng.random(n) < 0.08] *= -1
+    amount[rng.random(n) < 0.02] = 0.0
+    customer = np.array([f"c{i:03d}" for i in rng.integers(0, 500, n)], dtype=object)
+    customer[rng.random(n) < 0.02] = None
+    table = pa.table(
+        {
+            "customer_id": pa.array(customer, pa.string()),
+            "date": pa.array(days.astype("datetime64[D]"), pa.date32()),
+            "amount": pa.array(np.where(rng.random(n) < 0.01, np.nan, amount), pa.float64()),
+        }
+    )
+    return pa.concat_tables([table, table.slice(10, 25)])
+
+
+SOURCES = {"cdnow": lambda: pq.read_table(kw.cdnow_sample()), "hard": hard_orders}
+AS_OF = {"cdnow": "1998-03-31", "hard": "2024-10-31"}
+
+
+@pytest.fixture(scope="module", params=sorted(SOURCES))
+def both(request: pytest.FixtureRequest, session: Any) -> dict[str, kw.Customers]:
+    table, as_of = SOURCES[request.param](), AS_OF[request.param]
+    sources = {"duckdb": table, "spark": session.createDataFrame(table)}
+    return {name: kw.customers(kw.orders(source), as_of) for name, source in sources.items()}
+
+
+def close(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Equal in ids, days and counts, and within 1e-12 in what is computed."""
+    assert list(one.columns) == list(other.columns)
+    assert len(one) == len(other) > 0
+    for name in one.columns:
+        a, b = (frame[name].to_numpy() for frame in (one, other))
+        if a.dtype.kind == "f" and b.dtype.kind == "f":
+            np.testing.assert_allclose(a.astype(float), b.astype(float), rtol=1e-12, err_msg=name)
+        else:
+            assert [None if pd.isna(v) else str(v)[:10] for v in a] == [
+                None if pd.isna(v) else str(v)[:10] for v in b
+            ], name
+
+
+def test_customers_are_equal(both: dict[str, kw.Customers]) -> None:
+    one, other = (base.to_arrow() for base in both.values())
+    assert one.to_pydict() == other.to_pydict()
+    assert both["duckdb"].totals == both["spark"].totals
+    assert both["duckdb"].after == both["spark"].after
+
+
+def test_what_was_counted_is_equal(both: dict[str, kw.Customers]) -> None:
+    one, other = (kw.sheet(base) for base in both.values())
+    assert [(c.check, c.count, c.money, c.text) for c in one.checks] == [
+        (c.check, c.count, c.money, c.text) for c in other.checks
+    ]
+    assert equal_lines(both["duckdb"]).lines == equal_lines(both["spark"]).lines
+
+
+def test_cells_are_equal(both: dict[str, kw.Customers]) -> None:
+    assert both["duckdb"].day_cells().to_pydict() == both["spark"].day_cells().to_pydict()
+    one, other = (base.spend() for base in both.values())
+    assert np.array_equal(one.zbar, other.zbar)
+    assert np.array_equal(one.n, other.n)
+
+
+@pytest.mark.parametrize("rank_by", ["last_year", "rlv", "realised"])
+def test_scores_are_equal(both: dict[str, kw.Customers], rank_by: Any) -> None:
+    fit, spend = kw.fit(kw.ParetoNBD, both["duckdb"].cells()), kw.fit(kw.GammaGamma, both["duckdb"].spend())
+    one, other = (kw.score(base, fit, spend, margin_rate=0.3, rank_by=rank_by) for base in both.values())
+    close(one.to_pandas(), other.to_pandas())
+    assert kw.pyramid(one)[0].customers == kw.pyramid(other)[0].customers
+
+
+def test_the_rest_of_a_run_is_equal(both: dict[str, kw.Customers]) -> None:
+    fit = kw.fit(kw.MBGNBD, both["duckdb"].cells())
+    one, other = (tracking(base, fit) for base in both.values())
+    assert np.array_equal(one.actual, other.actual)
+    assert kw.choose(both["duckdb"]) == kw.choose(both["spark"])
+
+
+@pytest.mark.usefixtures("session")
+def test_a_run_on_spark_writes_what_a_run_on_duckdb_writes(tmp_path: Path) -> None:
+    given = {"orders": str(kw.cdnow_sample()), "as_of": "1998-03-31", "margin_rate": 0.3}
+    for engine in ("duckdb", "spark"):
+        run(read_settings(None, given | {"engine": engine, "out": str(tmp_path / engine)}), lambda _: None)
+    one, other = (pq.read_table(tmp_path / engine / "customers.parquet").to_pandas() for engine in ("duckdb", "spark"))
+    for frame in (one, other):
+        for name in ("revenue", "value_realised", "value_last_year"):
+            frame[name] = frame[name].astype(float)
+    close(one, other)
+
+
+def test_text_is_refused_on_spark(session: Any) -> None:
+    frame = session.createDataFrame(pa.table({"customer_id": ["a", "b"], "date": ["2024-01-01", "2024-02-01"]}))
+    with pytest.raises(kw.BadOrders, match=r"'date' is text.*cast it first"):
+        kw.orders(frame)
+
+
+def test_the_plan_has_two_shuffles_and_broadcast_joins(both: dict[str, kw.Customers], session: Any) -> None:
+    from klantwaarde.data.engine import statement
+
+    base = both["spark"]
+    sql = statement("customers", dialect="spark", occasions=base.orders.occasions)
+    planned = session.sql(sql, args={"as_of": dt.date(2024, 1, 1), "year_ago": dt.date(2023, 1, 1)})
+    plan = planned._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("Exchange hashpartitioning") == 2
+    assert "SortMergeJoin" not in plan
