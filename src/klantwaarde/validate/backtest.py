@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
@@ -22,6 +21,7 @@ from klantwaarde.validate import metrics
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     import pyarrow as pa
 
     from klantwaarde.data.orders import Orders
@@ -62,6 +62,8 @@ class Backtest:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per predictor and measure (orders, money)."""
+        import pandas as pd  # noqa: PLC0415 - half a second and 40 MB that fits and scores do without
+
         return pd.DataFrame(self.scores)
 
     def of(self, predictor: str, measure: str = "orders") -> Score:
