@@ -178,6 +178,8 @@ def read_orders(settings: Settings) -> Orders:
 def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
     clock = Clock(say)
+    if fitted:  # the fit's unit is the only one in which its parameters mean anything
+        settings = dataclasses.replace(settings, unit=load_fit(fitted, "timing").unit or settings.unit)
     with whole_folder(Path(settings.out), OUTPUTS) as folder:
         clock.step("read", "reading the orders")
         read = read_orders(settings)

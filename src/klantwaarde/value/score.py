@@ -17,7 +17,7 @@ from klantwaarde.data.customers import Customers
 from klantwaarde.data.duckdb import DuckDB, statement
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.errors import BadParameters, MissingExtra
-from klantwaarde.estimate.fit import population_mean
+from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import TierSizes, tier_sizes
@@ -141,8 +141,8 @@ def _margin_rate(customers: Customers, given: float | None) -> float:
     if customers.orders.has_margin:
         if given is not None:
             raise BadParameters("The orders carry margins of their own; leave margin_rate out.")
-        revenue, margin = customers.totals["revenue"], customers.totals["margin"]
-        return float(margin / revenue) if revenue and margin is not None else 1.0
+        known = customers.engine.one(statement("margins", lines=customers.orders.lines), {"as_of": customers.as_of})
+        return float(known["margin"] / known["amount"]) if known["amount"] else 1.0
     rate = 1.0 if given is None else given
     if not 0 < rate <= 1:
         raise BadParameters(f"margin_rate={rate!r} must lie above 0 and up to 1: 0.30 is thirty cents on the euro.")
@@ -174,17 +174,9 @@ def _spend_lines(customers: Customers, spend: Fit[Any] | None) -> pa.Table:
                 "slope": pa.nulls(1, pa.float64()),
             }
         )
-    most = int(customers.totals["orders_most"] or 1) - 1
-    x = np.arange(1, max(most, 0) + 1)
-    intercept = spend.model.mean(x, np.zeros_like(x, dtype=float))
-    slope = spend.model.mean(x, np.ones_like(x, dtype=float)) - intercept
-    return pa.table(
-        {
-            "x": np.concatenate([[0], x]),
-            "intercept": np.concatenate([[population_mean(spend)], intercept]),
-            "slope": np.concatenate([[0.0], slope]),
-        }
-    )
+    x = np.arange(max(int(customers.totals["orders_most"] or 1), 1))
+    intercept, slope = spend_line(spend, x)
+    return pa.table({"x": x, "intercept": intercept, "slope": slope})
 
 
 def _parameters(customers: Customers, terms: Terms, sizes: TierSizes) -> dict[str, Any]:
