@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Through the environment, so that the build of the package itself is pinned too.
+PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check
 SIZES ?= 10000 100000
+BENCH ?=
 OUT ?= results/demo
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,10 @@ help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed. Name one: make PYTHON=python3.12 ...'; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo 'No virtual environment could be made. On Debian: apt install python3-venv'; exit 1; }
 
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
@@ -43,8 +48,8 @@ format: $(VENV)/.dev  ## Put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## Speed and memory next to peers; SIZES="10000 100000 1000000"
-	$(BIN)/python -m benchmarks $(SIZES)
+bench: $(VENV)/.dev  ## Speed and memory next to peers; SIZES="1000000" BENCH="--peer-cap 1000000"
+	$(BIN)/python -m benchmarks $(SIZES) $(BENCH)
 
 docs: $(VENV)/.dev  ## Pages and pictures that are made from the code
 	$(BIN)/python -m docs.make

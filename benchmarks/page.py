@@ -22,8 +22,8 @@ SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 COMMANDS = {
     10_000: "make bench SIZES=10000",
     100_000: "make bench SIZES=100000",
-    1_000_000: 'make bench SIZES="1000000 --peer-cap 1000000 --timeout 3600 --json benchmarks/reference-1000000.json"',
-    10_000_000: 'make bench SIZES="10000000 --json benchmarks/reference-10000000.json"',
+    1_000_000: 'make bench SIZES=1000000 BENCH="--peer-cap 1000000 --json benchmarks/reference-1000000.json"',
+    10_000_000: 'make bench SIZES=10000000 BENCH="--json benchmarks/reference-10000000.json"',
 }
 
 

@@ -33,6 +33,8 @@ BANDS = {
     "customers": "In the tier.",
     "customers_share": "Of the active customers; for the inactive, of all.",
     "orders": "Theirs so far.",
+    "revenue": "Sum over the tier, money; of all time.",
+    "revenue_share": "Of the sum over all tiers.",
     "value_last_year": "Sum over the tier, money.",
     "value_last_year_share": "Of the sum over all tiers.",
     "value_realised": "Sum over the tier, money.",

@@ -239,7 +239,7 @@ class TestCells:
         with pytest.raises(kw.BadParameters, match="day, week, month, year"):
             kw.Cells([0], [0], [1], unit="fortnight")
         with pytest.raises(kw.BadOrders, match="no column for x; it has T, recency"):
-            kw.Cells.from_summary({"recency": [0], "T": [1]})
+            kw.Cells.from_summary({"recency": [0], "T": [1]}, unit="day")
 
     def test_the_arrays_are_copies(self) -> None:
         mine = np.array([0.0])

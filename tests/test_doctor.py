@@ -197,3 +197,17 @@ def test_online_retail() -> None:
     assert profile["no_customer_amount"] == Decimal(int(cents[nobody].sum())) / 1000
     assert {"the window ends in a peak", "customers without a purchase", "very large lines"} <= warned(found)
     assert found["money adds up"].level == "info"
+
+
+def test_rounded_amounts_are_said() -> None:
+    days = pd.date_range("2024-01-01", periods=4, freq="D")
+    frame = pd.DataFrame({"customer_id": list("abcd"), "date": days, "amount": [0.00001, 0.12345, 0.1234, 19.99]})
+    check = next(c for c in kw.sheet(kw.customers(kw.orders(frame))).checks if c.check == "rounded amounts")
+    assert (check.level, check.count) == ("warning", 2)
+    assert not [c for c in kw.sheet(kw.customers(kw.orders(frame.iloc[2:]))).checks if c.check == "rounded amounts"]
+
+
+def test_lines_set_aside_do_not_move_the_end() -> None:
+    days = ["2024-01-01", "2024-02-01", "2024-12-31"]
+    frame = pd.DataFrame({"customer_id": ["a", "a", None], "date": pd.to_datetime(days), "amount": 5.0})
+    assert str(kw.customers(kw.orders(frame)).as_of) == "2024-02-01"

@@ -12,11 +12,14 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import pandas as pd
 import pytest
 
+import klantwaarde as kw
 import klantwaarde.report
 from klantwaarde.errors import BadParameters
 from klantwaarde.report import render, write_report
+from klantwaarde.report.facts import assumptions
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import LANGUAGES, WORDS
 from report_facts import report_facts
@@ -140,6 +143,22 @@ def test_same_facts_same_bytes(language: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    write_report(report_facts(), path)
+    before = path.read_bytes()
+
+    def half(self: Path, text: str, **_: Any) -> None:
+        self.write_bytes(text[: len(text) // 2].encode())
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="no space"):
+        write_report(report_facts("nl"), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_facts_are_left_as_they_were() -> None:
     facts = report_facts()
     before = copy.deepcopy(facts)
@@ -177,16 +196,100 @@ def test_every_customer_and_finding_is_on_the_page(language: str) -> None:
 
 def test_headline_in_english() -> None:
     text = Page(render(report_facts())).text
-    assert "As of 30 June 1998 you have 23,570 customers. 9,000 bought in the last year, 14,570 did not." in text
+    assert (
+        "As of 30 June 1998 you have 23,570 customers. 9,000 brought revenue in the last year, 14,570 did not." in text
+    )
     assert "another 18,231 orders in the next 12 months" in text
-    assert "worth €612,481 today" in text
+    assert (
+        "All the margin they are still expected to bring in, without end and discounted, is worth €612,481 today"
+        in text
+    )
 
 
 def test_headline_in_dutch() -> None:
     text = Page(render(report_facts("nl"))).text
-    assert "Op 30 juni 1998 heeft u 23.570 klanten. 9.000 kochten in het afgelopen jaar, 14.570 niet." in text
+    assert "Op 30 juni 1998 heeft u 23.570 klanten. 9.000 brachten omzet in het afgelopen jaar, 14.570 niet." in text
     assert "nog 18.231 aankopen in de komende 12 maanden" in text
-    assert "vandaag € 612.481 waard" in text
+    assert "zonder einddatum en contant gemaakt, is vandaag € 612.481 waard" in text
+
+
+def test_one_customer_in_dutch() -> None:
+    for money, said in ((True, "1 bracht omzet in het afgelopen jaar"), (False, "1 deed een aankoop in het")):
+        facts = report_facts("nl", money=money)
+        facts["base"] |= {"active": 1}
+        assert said in Page(render(facts)).text
+
+
+def test_revenue_is_told_beside_margin() -> None:
+    text = Page(render(report_facts())).text
+    assert "Revenue so far Share of revenue Margin last year Margin so far" in text
+    for layer in report_facts()["pyramid"]:
+        row = (layer["revenue"], layer["value_last_year"], layer["value_realised"])
+        assert all(Speech("en", "EUR").money(amount) in text for amount in row)
+        assert Speech().share(layer["revenue_share"]).replace("\N{NO-BREAK SPACE}", " ") in text
+
+
+def scored(*, money: bool) -> kw.Scored:
+    """Six customers, one of them with a single order and two who stayed away for a year."""
+    days = pd.to_datetime(["1997-01-05", "1998-05-01", "1998-06-01"])
+    rows = [(who, day, 10.0 * who) for who in range(1, 7) for day in days[: 1 if who == 1 else 3 if who < 5 else 1]]
+    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
+    base = kw.customers(kw.orders(frame if money else frame.drop(columns="amount")), "1998-06-30")
+    spend = kw.fit(kw.GammaGamma, base.spend()) if money else None
+    return kw.score(base, kw.fit(kw.MBGNBD, base.cells()), spend, margin_rate=0.3 if money else None)
+
+
+def test_revenue_of_the_tiers_adds_up() -> None:
+    bands = kw.pyramid(scored(money=True))
+    assert sum(band.revenue or 0 for band in bands) == pytest.approx(10 + 3 * (20 + 30 + 40) + 50 + 60)
+    assert sum(band.revenue_share or 0 for band in bands) == pytest.approx(1)
+    assert bands[0].value_realised == pytest.approx(0.3 * (bands[0].revenue or 0))
+    assert {(band.revenue, band.revenue_share) for band in kw.pyramid(scored(money=False))} == {(None, None)}
+
+
+def test_residual_value_is_among_the_assumptions() -> None:
+    frame = pd.DataFrame({"customer_id": [1, 1], "date": pd.to_datetime(["1998-05-01", "1998-06-01"]), "amount": 5.0})
+    base, terms = kw.customers(kw.orders(frame), "1998-06-30"), scored(money=True).terms
+    told = {row["name"]: row["value"] for row in assumptions(base, terms)}
+    assert told["residual value"] == "without end, discounted at 10.00%, at a margin of 30.0%"
+    without = kw.customers(kw.orders(frame.drop(columns="amount")), "1998-06-30")
+    assert "residual value" not in {row["name"] for row in assumptions(without, terms)}
+
+
+def test_facts_of_before_revenue_can_be_told_again() -> None:
+    facts = report_facts()
+    facts["pyramid"] = [
+        {name: value for name, value in layer.items() if not name.startswith("revenue")} for layer in facts["pyramid"]
+    ]
+    assert Page(render(facts)).faults == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_tracking_says_that_the_model_has_seen_it_all(language: str) -> None:
+    facts, speech = report_facts(language), Speech(language)
+    text = Page(render(facts)).text
+    assert speech.word("tracking_seen") in text
+    assert f"{speech.word('tracking_unseen')} {speech.word('model_title')}" in text
+    facts["model"] |= {"choice": [], "choice_split": None}
+    assert speech.word("tracking_unseen") not in Page(render(facts)).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_fit_is_told_in_plain_words(language: str) -> None:
+    facts, optimum = report_facts(language), Speech(language).word("fit_optimum")
+    text = Page(render(facts)).text
+    assert "log-likelihood is left" not in text
+    assert text.count(optimum) == 2
+    facts["model"] |= {"reason": "nobody bought a second time; at most 1e-09 of log-likelihood is left to gain"}
+    assert f"{optimum} nobody bought a second time Fitted on" in Page(render(facts)).text
+    facts["model"] |= {"status": "boundary", "reason": "s and beta run off"}
+    assert "s and beta run off" in Page(render(facts)).text
+
+
+def test_the_dutch_report_says_what_is_in_english() -> None:
+    said = Speech("nl").word("in_english")
+    assert said.endswith("zijn in het Engels.")
+    assert said in Page(render(report_facts("nl"))).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

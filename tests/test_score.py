@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.data.names import SCORED, TIERS
-from klantwaarde.estimate.fit import population_mean
+from klantwaarde.estimate.fit import population_mean, spend_line
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import tier_sizes
 
@@ -333,3 +334,31 @@ class TestWords:
         timing = kw.customers(kw.orders(shop(), amount=None), AS_OF)
         with pytest.raises(kw.BadParameters, match="carry no amounts"):
             kw.score(timing, fit, spend)
+
+
+def test_margins_of_some_lines() -> None:
+    """Of five equal lines three say their margin, 40 %: that is the rate, and the rest is counted and told."""
+    days = pd.date_range("2024-01-01", periods=5, freq="10D")
+    frame = pd.DataFrame(
+        {"customer_id": ["a", "a", "b", "b", "c"], "date": days, "amount": 100.0, "margin": [40, None, 40, 40, None]}
+    )
+    base = kw.customers(kw.orders(frame, margin="margin"))
+    model = kw.fit(kw.MBGNBD, kw.Cells([0, 1, 2], [0, 1, 5], [4, 4, 6]))
+    scored = kw.score(base, model)
+    assert scored.terms.margin_rate == pytest.approx(0.4)
+    told = scored.to_pandas().set_index("customer_id")
+    assert told.loc["c", ["value_realised", "value_last_year"]].tolist() == [0, 0]
+    assert told.loc["a", "value_realised"] == 40
+    check = next(c for c in kw.sheet(base).checks if c.check == "lines without margin")
+    assert (check.level, check.count) == ("warning", 2)
+
+
+@pytest.mark.parametrize("x", [0, 1, 2])
+def test_spend_lines_are_finite_where_the_models_mean_is_not(x: int) -> None:
+    """Gamma-Gamma with p x + q <= 1 has no mean (Fader & Hardie 2013): the customer's own mean stands in."""
+    spend = kw.fit(kw.GammaGamma, kw.SpendCells([1, 2, 3, 4], [10.0, 20.0, 15.0, 400.0]))
+    heavy = dataclasses.replace(spend, model=kw.GammaGamma(0.3, 0.5, 10.0))
+    intercept, slope = (float(part[0]) for part in spend_line(heavy, np.array([x])))
+    mean = np.average([10.0, 20.0, 15.0, 400.0])
+    own = {0: mean, 1: 25.0, 2: 0.3 * (10 + 2 * 25.0) / (0.6 + 0.5 - 1)}
+    assert intercept + slope * (25.0 if x else 0.0) == pytest.approx(own[x])

@@ -137,7 +137,8 @@ def demo(**given: Any) -> None:
 def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Print the data doctor's sheet: whether the orders are correct, timely and complete, and enough for the models."""
     settings = read_settings(config, given | {"orders": source})
-    found = sheet(customers(read_orders(settings), settings.as_of))
+    with words.status("reading and examining the orders"):
+        found = sheet(customers(read_orders(settings), settings.as_of))
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -156,7 +157,7 @@ def run_command(source: Source = None, *, config: Config = None, as_json: AsJson
 
 
 @app.command("score")
-@takes(*SOURCE[1:], *VALUE[:2], *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *TO)
+@takes(*SOURCE[1:], "as_of", *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *TO)
 def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
     source: Source = None,
@@ -186,7 +187,8 @@ def backtest_command(
     """Fit before a date, compare after it, per model and against baselines."""
     settings = read_settings(config, given | {"orders": source})
     names = [name.strip() for name in models.split(",")]
-    tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
+    with words.status(f"reading the orders and fitting {', '.join(names)}"):
+        tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
     if as_json:
         told = {name: getattr(tried, name) for name in ("split", "end", "customers", "verdict")}
         _print_json(told | {"scores": [score._asdict() for score in tried.scores]})
@@ -291,7 +293,7 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
 
 def _pyramid(told: dict[str, Any]) -> Table:
     table = Table(title=f"{told['title']}: the value pyramid as of {told['as_of']}", title_justify="left")
-    headings = ("tier", "customers", "last-year value", "share", "residual value", "mean P(alive)")
+    headings = ("tier", "customers", "last-year margin", "share", "residual value", "mean P(alive)")
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "tier" else "right")
     for band in told["pyramid"]:

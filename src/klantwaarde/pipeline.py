@@ -203,6 +203,8 @@ def read_orders(settings: Settings) -> Orders:
 def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
     clock = Clock(say)
+    if fitted:  # the fit's unit is the only one in which its parameters mean anything
+        settings = dataclasses.replace(settings, unit=load_fit(fitted, "timing").unit or settings.unit)
     if settings.to is not None:
         check_target(settings.to, settings.to_table)
     with whole_folder(Path(settings.out), OUTPUTS) as folder, open_state(settings.state, settings.out) as state:

@@ -18,6 +18,9 @@ class Band(NamedTuple):
     customers: int
     customers_share: float
     orders: int
+    revenue: float | None
+    """Of all time, as in the orders; the values below are margin."""
+    revenue_share: float | None
     value_last_year: float | None
     value_last_year_share: float | None
     value_realised: float | None
@@ -46,17 +49,21 @@ def pyramid_of(engine: Engine, table: str, rank_by: str) -> tuple[Band, ...]:
 
 
 def _totals(rows: list[dict[str, Any]]) -> dict[str, float]:
-    return {name: sum(float(row[name] or 0) for row in rows) for name in ("customers", "value_last_year", "rlv")}
+    return {
+        name: sum(float(row[name] or 0) for row in rows) for name in ("customers", "revenue", "value_last_year", "rlv")
+    }
 
 
 def _band(tier: str, row: dict[str, Any] | None, totals: dict[str, float], active: int) -> Band:
     if row is None:
-        return Band(tier, 0, 0.0, 0, None, None, None, None, None, None, None)
+        return Band(tier, 0, 0.0, 0, None, None, None, None, None, None, None, None, None)
     return Band(
         tier,
         row["customers"],
         _share(row["customers"], totals["customers"] if tier == "inactive" else active) or 0.0,
         row["orders"] or 0,
+        _float(row["revenue"]),
+        _share(row["revenue"], totals["revenue"]),
         _float(row["value_last_year"]),
         _share(row["value_last_year"], totals["value_last_year"]),
         _float(row["value_realised"]),

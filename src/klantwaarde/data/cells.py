@@ -50,8 +50,11 @@ class Cells:
             object.__setattr__(self, name, values)
 
     @classmethod
-    def from_summary(cls, frame: Mapping[str, Any], unit: str = "week") -> Cells:
-        """Cells from a summary table with columns x, t_x, T or, as other packages say, frequency, recency, T."""
+    def from_summary(cls, frame: Mapping[str, Any], unit: str) -> Cells:
+        """Cells from a summary table with columns x, t_x, T or, as other packages say, frequency, recency, T.
+
+        unit: of the table's times, which nobody can guess: lifetimes counts days unless told otherwise.
+        """
         found = _renamed(frame, ALIASES, ("x", "t_x", "T"))
         return cls(found["x"], found["t_x"], found["T"], found.get("n", _ONE_EACH), unit=unit)
 

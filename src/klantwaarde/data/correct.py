@@ -71,6 +71,37 @@ def returns(base: Customers) -> Iterator[Check]:
     )
 
 
+def rounding(base: Customers) -> Iterator[Check]:
+    """Amounts with more decimals than are kept."""
+    count = base.orders.profile["rounded"]
+    if count:
+        found = counted(count, "amount has", "amounts have")
+        yield Check(
+            "correct",
+            "rounded amounts",
+            "warning",
+            count,
+            f"{found} more than four decimals and {'is' if count == 1 else 'are'} rounded to four; sums are of that.",
+            remedy="Give amounts in a larger unit (euros, not millions) or rounded as you want them.",
+        )
+
+
+def no_margin(base: Customers) -> Iterator[Check]:
+    """Lines without a margin, where margins are given."""
+    if not base.orders.has_margin:
+        return
+    count = base.orders.profile["no_margin"]
+    yield Check(
+        "complete",
+        "lines without margin",
+        "warning" if count else "info",
+        count,
+        f"{counted(count, 'line is', 'lines are')} without a margin: none is counted for them in the margin realised; "
+        "the margin expected per order comes from the lines that have one.",
+        remedy="Fill in the margins." if count else None,
+    )
+
+
 def large_lines(base: Customers) -> Iterator[Check]:
     """Single lines that hold much of all money."""
     gross = base.orders.profile["gross_amount"]
@@ -182,6 +213,8 @@ CORRECT = (
     batches,
     equal_lines,
     returns,
+    rounding,
+    no_margin,
     large_lines,
     occasions,
     no_purchase,

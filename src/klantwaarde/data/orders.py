@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from klantwaarde.data import spark
 from klantwaarde.data.duckdb import DuckDB
@@ -118,7 +118,8 @@ def orders(
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, distinct=duplicates == "drop")
-    profile = _profile(runs, views, columns, distinct=duplicates == "drop") | {"zones": readings["date"].zones}
+    profile = _profile(runs, views, columns, timezone, distinct=duplicates == "drop")
+    profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
     _refuse_unusable(profile, columns, told)
     instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
     notes = _notes(readings, columns, amount, timezone, instants=instants)
@@ -192,16 +193,29 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {part}=."
 
 
-def _profile(engine: Engine, views: Views, columns: Columns, *, distinct: bool) -> dict[str, Any]:
+def _profile(
+    engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool
+) -> dict[str, Any]:
     """The look at all lines, and how many lines and how much money were dropped because they were equal."""
     has_money = columns.amount is not None or columns.price is not None
-    today = dt.datetime.now(tz=dt.UTC).date()
-    seen = engine.one(statement("profile", all_lines=views.all_lines), {"has_money": has_money, "today": today})
+    today = dt.datetime.now(tz=ZoneInfo(timezone)).date()
+    sql = statement("profile", all_lines=views.all_lines)
+    seen = engine.one(sql, {"has_money": has_money, "today": today}) | {"today": today}
     if not distinct:
         return seen | {"dropped": 0, "dropped_amount": None}
     before = engine.one(f"select count(*) as lines, sum(amount) as amount from {views.read_lines}")
     dropped = before["amount"] - seen["amount"] if before["amount"] is not None else None
     return seen | {"dropped": before["lines"] - seen["lines"], "dropped_amount": dropped}
+
+
+def _rounded(engine: Engine, source: str, columns: Columns, readings: Mapping[str, Reading], amount: str) -> int:
+    """Lines whose amount has more than the four decimals that are kept."""
+    parts = [name for name in (columns.amount, columns.quantity, columns.price) if name is not None]
+    if not parts:
+        return 0
+    given = " * ".join(f"try_cast({readings[name].sql} as double)" for name in parts)
+    off = f"abs({given} - cast({amount} as double)) > 1e-9 * greatest(1, abs({given}))"
+    return int(engine.one(f"select count(*) as n from {source} where {off}")["n"])
 
 
 def _refuse_unusable(profile: Mapping[str, Any], columns: Columns, told: str) -> None:

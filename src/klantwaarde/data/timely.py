@@ -54,13 +54,15 @@ def odd_dates(base: Customers) -> Iterator[Check]:
     """Dates that can hardly be right: in the future, or before computers had shops."""
     profile, orders = base.orders.profile, base.orders
     if profile["future"]:
+        last = profile["last_day"]
+        until = f" (up to {last})" if last and last > profile["today"] else ""
         yield Check(
             "timely",
             "dates in the future",
             "warning",
             profile["future"],
-            f"{counted(profile['future'], 'line is', 'lines are')} dated after today (up to {profile['last_day']}).",
-            examples=tuple(orders.examples("day > current_date")),
+            f"{counted(profile['future'], 'line is', 'lines are')} dated after today{until}.",
+            examples=tuple(orders.examples(f"day > date '{profile['today']}'")),
             remedy="Correct the dates. Lines after the end of observation (as_of) are ignored.",
         )
     if profile["long_ago"]:

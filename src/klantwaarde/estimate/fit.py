@@ -71,6 +71,19 @@ def population_mean(spend: Fit[GammaGamma]) -> float:
     return mean if np.isfinite(mean) or spend.mean_spend is None else spend.mean_spend
 
 
+def spend_line(spend: Fit[GammaGamma], x: Array) -> tuple[Array, Array]:
+    """(intercept, slope): expected money per purchase is intercept + slope zbar, for x repeat purchases.
+
+    The population's mean at x = 0. Where the model's mean is infinite (p x + q <= 1), the customer's own mean.
+    """
+    at_zero, at_one = (spend.model.mean(x, np.full(np.shape(x), zbar)) for zbar in (0.0, 1.0))
+    known = np.isfinite(at_zero)
+    intercept = np.where(known, at_zero, 0.0)
+    slope = np.where(known, at_one, 1.0) - intercept
+    none = np.equal(x, 0)
+    return np.where(none, population_mean(spend), intercept), np.where(none, 0.0, slope)
+
+
 def _check(Model: type[NamedTuple], data: Cells | SpendCells) -> None:
     """The right pair of model and data, and data that say something."""
     spend = hasattr(Model, "log_likelihood")

@@ -42,7 +42,8 @@ def _precision(model: NamedTuple, errors: Mapping[str, float]) -> str:
 def _left_out(data: SpendCells) -> str:
     if not data.left_out:
         return ""
-    return f"{data.left_out:,.0f} customers without a repeat purchase, or with mean spend of 0 or less, left out"
+    many = "1 customer" if data.left_out == 1 else f"{data.left_out:,.0f} customers"
+    return f"{many} without a repeat purchase, or with mean spend of 0 or less, left out"
 
 
 def _infinite_mean(model: GammaGamma, data: SpendCells) -> str:

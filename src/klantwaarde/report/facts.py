@@ -97,6 +97,11 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, str]]:
             "money a year from now is worth this much less",
         ),
         ("margin rate", f"{terms.margin_rate:.1%}", f"margin per unit of revenue, {margin}"),
+        (
+            "residual value",
+            f"without end, discounted at {terms.annual_discount_rate:.2%}, at a margin of {terms.margin_rate:.1%}",
+            "what is still to come from today's customers; the horizon does not cut it off",
+        ),
         ("last year", f"{base.year_ago} to {base.as_of}", "who brought no revenue in it is inactive"),
         (
             "pyramid ranked by",
@@ -106,7 +111,11 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, str]]:
         ("one occasion", "customer and day", "lines of one day are netted; below zero is no purchase"),
         ("stationarity", "no trend, no season", "customers keep their own rate as long as they stay"),
     )
-    return [{"name": name, "value": value, "meaning": meaning} for name, value, meaning in rows]
+    return [
+        {"name": name, "value": value, "meaning": meaning}
+        for name, value, meaning in rows
+        if name != "residual value" or base.orders.has_money
+    ]
 
 
 def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -124,7 +124,7 @@ def tracking(facts: Mapping[str, Any], speech: Speech, *, narrow: bool = False) 
     title = speech.word("tracking_period", period=speech.known("per_", track["period"]))
     _finish(period, title, days, speech, narrow=narrow)
     _key(figure, speech, left, height)
-    _marks(running, period, facts, days, speech)
+    _mark_end(running, period, facts, days, speech)
     return figure
 
 
@@ -295,15 +295,12 @@ def _key(figure: Figure, speech: Speech, left: float, height: float) -> None:
     figure.legend(handles, names, **place, **look)
 
 
-def _marks(running: Axes, period: Axes, facts: Mapping[str, Any], days: list[int], speech: Speech) -> None:
-    """The day from which models were tested, and the end of the data where expectations go on after it."""
-    split = facts["tracking"].get("split") or facts["model"]["choice_split"]
-    end = date.fromisoformat(facts["as_of"][:10]) + timedelta(days=1)
-    for iso, word in ((split, "tracking_split"), (end.isoformat(), "tracking_end")):
-        day = date.fromisoformat(iso[:10]).toordinal() if iso else 0
-        if days[0] < day < days[-1]:
-            for axes in (running, period):
-                axes.axvline(day, color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)))
-            side = "right" if day > (days[0] + days[-1]) / 2 else "left"
-            said = f"{speech.word(word)} " if side == "right" else f" {speech.word(word)}"
-            running.text(day, running.get_ylim()[1], said, ha=side, va="top", fontsize=8.5, color=QUIET)
+def _mark_end(running: Axes, period: Axes, facts: Mapping[str, Any], days: list[int], speech: Speech) -> None:
+    """The end of the data, where expectations go on after it."""
+    day = date.fromisoformat(facts["as_of"][:10]).toordinal() + 1
+    if days[0] < day < days[-1]:
+        for axes in (running, period):
+            axes.axvline(day, color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)))
+        side = "right" if day > (days[0] + days[-1]) / 2 else "left"
+        said = f"{speech.word('tracking_end')} " if side == "right" else f" {speech.word('tracking_end')}"
+        running.text(day, running.get_ylim()[1], said, ha=side, va="top", fontsize=8.5, color=QUIET)

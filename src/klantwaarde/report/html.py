@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib import style
 
 from klantwaarde.errors import BadParameters
+from klantwaarde.files import write_text
 from klantwaarde.report import figures
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS
@@ -30,8 +31,8 @@ RULES = {"P(alive) below 0.5, by residual value": "rule_half"}
 
 
 def write_report(facts: Mapping[str, Any], path: Path) -> None:
-    """The report as a file; the same facts give the same bytes."""
-    path.write_text(render(facts), encoding="utf-8", newline="\n")
+    """The report as a file, whole or not at all; the same facts give the same bytes."""
+    write_text(path, render(facts))
 
 
 def render(facts: Mapping[str, Any]) -> str:
@@ -51,6 +52,7 @@ def render(facts: Mapping[str, Any]) -> str:
         bands=figures.value_bands(facts, speech) if "value_risk" in pictures else [],
         smallest=_smallest(facts["model"]["choice"]),
         rule=_rule(facts["at_risk_rule"], speech),
+        fit_told=partial(_fit_told, speech=speech),
     )
 
 
@@ -157,6 +159,15 @@ def _smallest(choice: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the chosen model is the one that erred least customer by customer."""
     known = [row for row in choice if row["wmae"] is not None]
     return bool(known) and min(known, key=lambda row: row["wmae"])["chosen"] is True
+
+
+def _fit_told(fit: Mapping[str, Any], speech: Speech) -> list[str]:
+    """What a reader has to know of a fit. Of a fit that converged, how nearly it did (the last clause) stays out."""
+    reason, notes = fit["reason"] or "", list(fit["notes"])
+    if fit["status"] != "converged":
+        return [reason, *notes] if reason else notes
+    before = reason.rpartition("; ")[0]
+    return [speech.word("fit_optimum"), *([before] if before else []), *notes]
 
 
 def _rule(rule: str, speech: Speech) -> str:

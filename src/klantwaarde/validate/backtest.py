@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers, read_day
 from klantwaarde.data.split import holdout
 from klantwaarde.errors import BadParameters
-from klantwaarde.estimate.fit import fit, population_mean
+from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import MODELS, GammaGamma
 from klantwaarde.validate import metrics
@@ -22,6 +21,7 @@ from klantwaarde.validate import metrics
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     import pyarrow as pa
 
     from klantwaarde.data.orders import Orders
@@ -62,6 +62,8 @@ class Backtest:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per predictor and measure (orders, money)."""
+        import pandas as pd  # noqa: PLC0415 - half a second and 40 MB that fits and scores do without
+
         return pd.DataFrame(self.scores)
 
     def of(self, predictor: str, measure: str = "orders") -> Score:
@@ -106,7 +108,7 @@ def backtest(
     scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]
     if money and orders.has_money:
         scores += _money_scores(before, history, predicted, paid)
-    verdict = _verdict(scores, len(actual))
+    verdict = _verdict(scores, len(actual)) + doubts(fits)
     return Backtest(day, last, len(actual), tuple(scores), tuple(fits), verdict)
 
 
@@ -143,8 +145,8 @@ def _money_scores(before: Customers, history: _History, predicted: dict[str, Arr
 def _expected_spend(before: Customers, history: _History) -> Array:
     found = fit(GammaGamma, before.spend())
     known = (history.x > 0) & (history.zbar > 0)
-    x, zbar = np.where(known, history.x, 1.0), np.where(known, history.zbar, 1.0)
-    return np.where(known, found.model.mean(x, zbar), population_mean(found))
+    intercept, slope = spend_line(found, np.where(known, history.x, 0.0))
+    return np.asarray(intercept + slope * history.zbar)
 
 
 def _score(predictor: str, measure: str, y: Array, p: Array) -> Score:
@@ -163,6 +165,12 @@ def _score(predictor: str, measure: str, y: Array, p: Array) -> Score:
         metrics.top_decile_capture(y, p),
         metrics.top_decile_capture(y, y),
     )
+
+
+def doubts(fits: Sequence[Fit[Any]]) -> str:
+    """A clause on the fits that did not end at an optimum."""
+    doubtful = [f"{found.name} ({found.reason})" for found in fits if found.status == "not converged"]
+    return f" Not converged, so not to be trusted: {'; '.join(doubtful)}." if doubtful else ""
 
 
 def _verdict(scores: Sequence[Score], customers: int) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from klantwaarde.data.split import sample, three_quarters
 from klantwaarde.errors import BadOrders
-from klantwaarde.validate.backtest import Score, backtest
+from klantwaarde.validate.backtest import Score, backtest, doubts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -51,4 +51,4 @@ def choose(base: Customers) -> Choice:
     if (best.wmae or 0.0) > 1:
         # So it is where most customers buy nothing in a short holdout: zero for all errs less, and is of no use.
         reason += " Above 1: per customer, predicting no orders at all would err less; trust totals and ranking."
-    return Choice(best.predictor, split, scores, reason)
+    return Choice(best.predictor, split, scores, reason + doubts(tried.fits))

@@ -17,7 +17,7 @@ from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.errors import BadParameters, MissingExtra
-from klantwaarde.estimate.fit import population_mean
+from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import TierSizes, tier_sizes
@@ -144,8 +144,8 @@ def _terms(
 def _margin_rate(customers: Customers, given: float | None) -> float:
     if customers.orders.has_margin:
         check_margin_rate(given, has_margin=True)
-        revenue, margin = customers.totals["revenue"], customers.totals["margin"]
-        return float(margin / revenue) if revenue and margin is not None else 1.0
+        known = customers.engine.one(statement("margins", lines=customers.orders.lines), {"as_of": customers.as_of})
+        return float(known["margin"] / known["amount"]) if known["amount"] else 1.0
     return check_margin_rate(given, has_margin=False)
 
 
@@ -184,16 +184,9 @@ def spend_lines(most: int, spend: Fit[Any] | None) -> pa.Table:
                 "slope": pa.nulls(1, pa.float64()),
             }
         )
-    x = np.arange(1, max(most, 0) + 1)
-    intercept = spend.model.mean(x, np.zeros_like(x, dtype=float))
-    slope = spend.model.mean(x, np.ones_like(x, dtype=float)) - intercept
-    return pa.table(
-        {
-            "x": np.concatenate([[0], x]),
-            "intercept": np.concatenate([[population_mean(spend)], intercept]),
-            "slope": np.concatenate([[0.0], slope]),
-        }
-    )
+    x = np.arange(max(most, 0) + 1)
+    intercept, slope = spend_line(spend, x)
+    return pa.table({"x": x, "intercept": intercept, "slope": slope})
 
 
 def _parameters(customers: Customers, terms: Terms, sizes: TierSizes) -> dict[str, Any]:

@@ -20,6 +20,8 @@ select
   count(*) filter (where day > $today) as future,
   count(*) filter (where day < date '1971-01-01') as long_ago,
   min(day) filter (where customer_id is not null and (amount is not null or not $has_money)) as first_day,
-  max(day) as last_day,
-  max(day) filter (where day <= $today) as last_past_day
+  max(day) filter (where customer_id is not null and (amount is not null or not $has_money)) as last_day,
+  max(day) filter (
+    where day <= $today and customer_id is not null and (amount is not null or not $has_money)
+  ) as last_past_day
 from all_lines

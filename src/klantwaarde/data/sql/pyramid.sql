@@ -3,6 +3,7 @@ select
   tier,
   count(*) as customers,
   cast(sum(orders) as bigint) as orders,
+  sum(revenue) as revenue,
   sum(value_last_year) as value_last_year,
   sum(value_realised) as value_realised,
   sum(rlv) as rlv,

@@ -7,7 +7,13 @@ with measured as (
     date_diff('day', first_order, last_order) as t_x_days,
     date_diff('day', first_order, $as_of) as t_days,
     case when orders > 1 then cast(repeat_amount as double) / (orders - 1) end as zbar,
-    cast(case when $has_margin then margin else revenue * $margin_rate end as decimal(18, 4)) as value_realised,
+    cast(
+      case
+        when not $has_money then null
+        when $has_margin then coalesce(margin, 0)
+        else revenue * $margin_rate
+      end as decimal(18, 4)
+    ) as value_realised,
     cast(
       case
         when not $has_money then null
