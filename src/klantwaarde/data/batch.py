@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import glob
 import hashlib
 from dataclasses import replace
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNTS = ("lines", "no_customer", "no_date", "no_amount", "set_aside", "no_customer_no_date", "negative", "zero",
-          "no_margin", "dropped")  # fmt: skip
+          "no_margin", "dropped", "rounded")  # fmt: skip
 MONEYS = ("amount", "no_customer_amount", "no_date_amount", "set_aside_amount", "negative_amount", "gross_amount",
           "set_aside_gross", "margin", "dropped_amount")  # fmt: skip
 """The parts of a profile that add up over batches. Its days are looked up anew: what is future now is not tomorrow."""
@@ -78,7 +77,8 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     engine = orders.engine
     lines = engine.new_name("lines")
     engine.view(lines, f"select * from {kept} where usable")
-    days = engine.one(statement("days", kept=kept), {"today": dt.datetime.now(tz=dt.UTC).date()})
+    today = {"today": orders.profile["today"]}
+    days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
     occasions = create_occasions(engine, lines, rule="merged")
     return replace(orders, lines=lines, occasions=occasions, profile=profile | days, batches=batches)

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 DIALECTS = ("duckdb", "spark")
 TABLES = ("cell_scores.parquet", "spend_lines.parquet")
-MARGIN = "select coalesce(cast(sum(margin) as double) / nullif(cast(sum(revenue) as double), 0), 1) from customers"
+MARGIN = (
+    "select coalesce(cast(sum(margin) as double) / nullif(cast(sum(amount) as double), 0), 1) from lines "
+    "where margin is not null and day <= date '{}'"
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def _values(base: Base, terms: Terms) -> dict[str, Any]:
         "has_money": base.has_money,
         "has_margin": has_margin,
         "margin_rate": Decimal(str(terms.margin_rate)).quantize(Decimal("0.000001")),
-        "expected_margin_rate": sub_select(MARGIN) if has_margin else terms.margin_rate,
+        "expected_margin_rate": sub_select(MARGIN.format(base.as_of)) if has_margin else terms.margin_rate,
         "days_per_unit": check_unit(terms.unit),
         "rank_by": terms.rank_by,
     } | {name: sub_select(f"select {name} from tiers") for name in PERCENT}

@@ -1,4 +1,5 @@
--- Lines as the state keeps them: summed per customer and day. What is set aside stays, so that its days can be counted.
+-- Lines as the state keeps them: summed per customer and day, those with a margin apart from those without. What is set
+-- aside stays, so that its days can be counted.
 select
   customer_id,
   day,
@@ -8,6 +9,7 @@ select
   cast(sum(lines) as bigint) as lines
 from all_lines
 group by
+  margin is not null,
   customer_id,
   day,
   customer_id is not null and day is not null and (amount is not null or not $has_money)
