@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.errors import BadOrders, BadParameters
@@ -106,6 +108,22 @@ class TestInvariances:
         assert found.status == "converged"
         away = np.abs(np.subtract(found.model, truth)) / list(found.standard_errors.values())
         assert (away < 4).all(), away
+
+
+@pytest.mark.parametrize("truth", TRUTHS, ids=kind)
+@given(seed=st.integers(0, 10_000), customers=st.integers(50, 400), shape=st.floats(0.5, 2), scale=st.floats(0.2, 5))
+@settings(max_examples=4)
+def test_weight_two_is_duplication_of_any_base(
+    truth: object, seed: int, customers: int, shape: float, scale: float
+) -> None:
+    data = simulated(type(truth)(*np.multiply(truth, [shape, scale, 1, 1][: len(truth)]).tolist()), customers, seed)
+    heavy = fit(type(truth), replace(data, n=np.full(len(data), 2.0)))
+    twice = fit(type(truth), rows(data, np.tile(np.arange(len(data)), 2)))
+    assert (heavy.status, heavy.customers) == (twice.status, twice.customers)
+    assert heavy.log_likelihood == pytest.approx(twice.log_likelihood, abs=1e-5)
+    if heavy.status == "converged":
+        away = np.abs(np.subtract(heavy.model, twice.model)) / list(twice.standard_errors.values())
+        assert (away < 0.01).all(), away
 
 
 def test_what_a_fit_tells() -> None:

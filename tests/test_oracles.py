@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from klantwaarde import quantities
-from klantwaarde.models import BGNBD, MBGNBD, GammaGamma, ParetoNBD
+from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
 from klantwaarde.quantities import cet, dert, expected_purchases, log_likelihood, p_alive
 from truths import (
     CDNOW_BG,
@@ -71,7 +71,7 @@ def test_rate_given_alive() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("x", "t_x", "T"), HISTORIES[:4])
+@pytest.mark.parametrize(("x", "t_x", "T"), HISTORIES)
 def test_pareto_is_the_integral_over_latent_rates(x: int, t_x: float, T: float) -> None:
     alive, gone = pareto_branches(CDNOW_PARETO, x, t_x, T)
     assert log_likelihood(CDNOW_PARETO, x, t_x, T) == pytest.approx(float(mp.log(alive + gone)), rel=1e-9)
@@ -156,12 +156,16 @@ def test_lifetimes_side_by_side(ours: type, theirs: str) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_gamma_gamma_lifetimes_side_by_side() -> None:
-    # lifetimes' conditional_expected_average_profit, written out: it needs a fitted table.
-    p, q, v = CDNOW_SPEND
-    x, zbar = np.array([1.0, 4.0]), np.array([20.0, 50.0])
-    weight = p * x / (p * x + q - 1)
-    assert GammaGamma(p, q, v).mean(x, zbar) == pytest.approx((1 - weight) * v * p / (q - 1) + weight * zbar)
+    peer = pytest.importorskip("lifetimes").GammaGammaFitter()
+    peer.params_ = dict(zip(("p", "q", "v"), CDNOW_SPEND, strict=True))
+    x, zbar = np.array([0.0, 1.0, 4.0, 300.0]), np.array([0.0, 20.0, 50.0, 3.0])
+    assert CDNOW_SPEND.mean(x, zbar) == pytest.approx(peer.conditional_expected_average_profit(x, zbar), rel=1e-12)
+    each = [log_likelihood(CDNOW_SPEND, *one) for one in zip(x[1:], zbar[1:], strict=True)]
+    for one, frequency, mean in zip(each, x[1:], zbar[1:], strict=True):
+        loss = peer._negative_log_likelihood(np.log(CDNOW_SPEND), np.r_[frequency], np.r_[mean], np.ones(1), 0.0)
+        assert one == pytest.approx(-float(loss), rel=1e-10)
 
 
 def test_increasing_frequency_effect() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from klantwaarde import quantities
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import BGNBD, GammaGamma, ParetoNBD
-from klantwaarde.numerics import beta_nodes, gamma_nodes, in_blocks, two_or_more
+from klantwaarde.numerics import beta_nodes, cores, gamma_nodes, in_blocks, two_or_more
 from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
 from truths import CDNOW_MBG, CDNOW_PARETO, CDNOW_SPEND, HISTORIES, TIMING
 
@@ -94,6 +95,87 @@ def test_bad_arguments_are_refused() -> None:
             det(CDNOW_PARETO, delta)
     with pytest.raises(BadParameters, match="GammaGamma's q"):
         log_likelihood(GammaGamma(1, -1, 1), 2, 30.0)
+
+
+def test_a_history_by_name_is_one_by_place() -> None:
+    history = {"x": np.array([0, 2]), "t_x": np.array([0.0, 3.0]), "T": 4.0}
+    for ask in (log_likelihood, p_alive):
+        assert ask(model=CDNOW_PARETO, **history).tolist() == ask(CDNOW_PARETO, *history.values()).tolist()
+    by_place = log_likelihood(CDNOW_PARETO, 2, 3.0, 4.0)
+    assert log_likelihood(CDNOW_PARETO, 2, T=4.0, t_x=3.0) == by_place
+    spent = log_likelihood(CDNOW_SPEND, 2, 30.0)
+    assert log_likelihood(CDNOW_SPEND, 2, zbar=30.0) == log_likelihood(CDNOW_SPEND, zbar=30.0, x=2) == spent
+
+
+@pytest.mark.parametrize(
+    ("places", "names"),
+    [
+        ((), ()),
+        ((2,), ("t_x",)),
+        ((2, 3.0, 4.0), ("T",)),
+        ((2, 3.0, 4.0, 5.0), ()),
+        ((2,), ("x", "t_x", "T")),
+        ((), ("x", "zbar")),
+    ],
+)
+def test_another_history_than_the_models_is_refused(places: tuple[float, ...], names: tuple[str, ...]) -> None:
+    with pytest.raises(TypeError, match=f"ParetoNBD takes x, t_x, T; given were {len(places)} by place"):
+        log_likelihood(CDNOW_PARETO, *places, **dict.fromkeys(names, 4.0))
+    with pytest.raises(TypeError, match="GammaGamma takes x, zbar; given were 3 by place"):
+        log_likelihood(CDNOW_SPEND, 2, 3.0, 4.0)
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("name", TIMING)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (2.0, 4.0, 3.0),
+        (-3.0, 0.0, 4.0),
+        (2.0, -1.0, 4.0),
+        (0.0, 0.0, -1.0),
+        (np.nan, 3.0, 4.0),
+        (np.inf, 3.0, 4.0),
+        (2.0, np.nan, 4.0),
+        (2.0, 3.0, np.nan),
+        (2.0, 3.0, np.inf),
+        (2.0, np.inf, np.inf),
+    ],
+    ids=str,
+)
+def test_impossible_histories_are_refused(ask: Callable[..., Any], name: str, bad: tuple[float, float, float]) -> None:
+    told = re.escape("x = {}, t_x = {}, T = {}.".format(*bad))
+    with pytest.raises(BadParameters, match=f"x >= 0 and 0 <= t_x <= T, but it has {told}"):
+        ask(TIMING[name], *bad)
+    rows = [np.array(column) for column in zip((2, 3.0, 4.0), bad, (-1, 1.0, 1.0), strict=True)]
+    with pytest.raises(BadParameters, match=f"but row 1 has {told}"):
+        ask(TIMING[name], *rows)
+
+
+@pytest.mark.parametrize("bad", [(0.0, 30.0), (2.0, 0.0), (2.0, -3.0), (np.nan, 30.0), (2.0, np.inf)], ids=str)
+def test_impossible_spend_is_refused(bad: tuple[float, float]) -> None:
+    with pytest.raises(
+        BadParameters, match=r"x > 0 and zbar > 0, but it has {}".format(re.escape("x = {}, zbar = {}.".format(*bad)))
+    ):
+        log_likelihood(CDNOW_SPEND, *bad)
+    with pytest.raises(BadParameters, match="but row 1 has"):
+        log_likelihood(CDNOW_SPEND, np.array([1.0, bad[0]]), np.array([1.0, bad[1]]))
+
+
+def test_bad_rows_are_named_however_they_broadcast() -> None:
+    with pytest.raises(BadParameters, match=r"row 1, 0 has x = 2.0, t_x = 3.0, T = 2.5"):
+        p_alive(CDNOW_PARETO, 2, np.array([3.0, 1.0]), np.array([[4.0], [2.5]]))
+    assert p_alive(CDNOW_PARETO, 1.5, 3.0, 3.0) == pytest.approx(1)  # x need not be whole
+
+
+def test_threads_are_as_many_as_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert cores() == 1
+    monkeypatch.delattr("os.sched_getaffinity")
+    assert cores() == 64
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert cores() == 1
 
 
 def test_newcomers_of_mbg_may_have_left_at_once() -> None:

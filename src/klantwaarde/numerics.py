@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from klantwaarde.typing import Array, Values
+
+BLOCK = 16_384  # rows whose dozen temporaries stay in cache: one big block took eight times as long for BG/NBD
 
 CUT = 45.0  # e^-45 = 3e-20: what lies beyond adds nothing to a double
 NODES = 24  # with the cut agrees with 200 nodes to 1e-11; 16 nodes give 1e-5
@@ -143,6 +146,11 @@ def two_or_more(r: Values, z: Values) -> Array:
     series = none * r * (r + 1) / 2 * w**2 * (1 + (r + 2) * w / 3 * rest)
     small = (r + 5) * w < 0.01
     return np.where(small, series, -np.expm1(-r * log_grown) - r * w * none)
+
+
+def cores() -> int:
+    """How many processors this process may use, which in a container or under taskset can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_blocks(function: Callable[..., Array], size: int, *arrays: Values, workers: int = 1) -> Array:

@@ -2,18 +2,18 @@
 
 Plain numbers in the unit of the fit; arguments broadcast against each other and the model's parameters.
 x: repeat purchases; t_x: time from first to last purchase; T: time from first purchase to now.
+A history must be finite with x >= 0 and 0 <= t_x <= T, else BadParameters names the first row that is not.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 from scipy.special import expit
 
 from klantwaarde.errors import BadParameters
-from klantwaarde.numerics import in_blocks
+from klantwaarde.numerics import BLOCK, cores, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,23 +22,27 @@ if TYPE_CHECKING:
 
     Model = TypeVar("Model", bound=AttritionModel | SpendModel)
 
-BLOCK = 16_384  # rows: what a kernel holds of them stays in cache
 FEW = 1_000  # rows below which looking for equal histories costs more than it saves
 
 
 @overload
-def log_likelihood(model: AttritionModel, x: Values, t_x: Values, T: Values, /) -> Array: ...
+def log_likelihood(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Array: ...
 @overload
-def log_likelihood(model: SpendModel, x: Values, zbar: Values, /) -> Array: ...
-def log_likelihood(model: AttritionModel | SpendModel, /, *history: Values) -> Array:
+def log_likelihood(model: SpendModel, x: Values, zbar: Values) -> Array: ...
+def log_likelihood(model: AttritionModel | SpendModel, *history: Values, **named: Values) -> Array:
     """Log density of a history: (x, t_x, T) of an attrition model, (x, zbar) of a spend model."""
     if hasattr(model, "log_branches"):
-        return _by_rows(_log_history, model, *history)
-    return _by_rows(lambda part, x, zbar: part.log_likelihood(x, zbar), model, *history)
+        x, t_x, T = _bound(model, ("x", "t_x", "T"), history, named)
+        _possible(x, t_x, T)
+        return _by_rows(_log_history, model, x, t_x, T)
+    x, zbar = _bound(model, ("x", "zbar"), history, named)
+    _paid(x, zbar)
+    return _by_rows(lambda part, bought, mean: part.log_likelihood(bought, mean), model, x, zbar)
 
 
 def p_alive(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Array:
     """P(alive at T | x, t_x, T)."""
+    _possible(x, t_x, T)
     return _by_rows(_p_alive, model, x, t_x, T)
 
 
@@ -127,7 +131,7 @@ def _by_rows(ask: Callable[..., Array], model: Model, *arguments: Values) -> Arr
     def part(*values: Values) -> Array:
         return ask(build(*values[: len(fields)]), *values[len(fields) :])
 
-    return in_blocks(part, BLOCK, *fields, *map(_numbers, arguments), workers=os.cpu_count() or 1)
+    return in_blocks(part, BLOCK, *fields, *map(_numbers, arguments), workers=cores())
 
 
 def _fields(model: AttritionModel | SpendModel) -> tuple[Values, ...]:
@@ -143,6 +147,49 @@ def _checked(model: Model) -> Model:
     for name, values in zip(cast("Any", model)._fields, _fields(model), strict=True):
         _positive(values, f"{type(model).__name__}'s {name}")
     return model
+
+
+def _bound(
+    model: object, names: tuple[str, ...], history: tuple[Values, ...], named: dict[str, Values]
+) -> tuple[Values, ...]:
+    """The history in the order of names, whether given by place or by name."""
+    rest = names[len(history) :]
+    if len(history) > len(names) or named.keys() != set(rest):
+        given = ", ".join([f"{len(history)} by place", *named])
+        raise TypeError(f"log_likelihood of {type(model).__name__} takes {', '.join(names)}; given were {given}.")
+    return *history, *(named[name] for name in rest)
+
+
+def _possible(x: Values, t_x: Values, T: Values) -> None:
+    x, t_x, T = map(_numbers, (x, t_x, T))
+    # A minimum or maximum is NaN if one value is, and no comparison holds for NaN.
+    good = _lowest(x) >= 0 and _highest(x) < np.inf and _lowest(t_x) >= 0 and _highest(T) < np.inf
+    if not (good and np.all(t_x <= T)):
+        each = (x >= 0) & (x < np.inf) & (t_x >= 0) & (t_x <= T) & np.isfinite(T)
+        _refuse_row(each, "a history must be finite with x >= 0 and 0 <= t_x <= T", x=x, t_x=t_x, T=T)
+
+
+def _paid(x: Values, zbar: Values) -> None:
+    x, zbar = map(_numbers, (x, zbar))
+    each = (x > 0) & (x < np.inf) & (zbar > 0) & (zbar < np.inf)
+    _refuse_row(each, "spend must be finite with x > 0 and zbar > 0", x=x, zbar=zbar)
+
+
+def _lowest(values: Array) -> float:
+    return float(np.min(values, initial=np.inf))
+
+
+def _highest(values: Array) -> float:
+    return float(np.max(values, initial=-np.inf))
+
+
+def _refuse_row(good: Array, rule: str, **columns: Array) -> None:
+    if np.all(good):
+        return
+    at = np.unravel_index(np.argmin(good), np.shape(good))
+    row = f" row {', '.join(map(str, at))} has" if at else " it has"
+    values = ", ".join(f"{name} = {np.broadcast_to(column, good.shape)[at]}" for name, column in columns.items())
+    raise BadParameters(f"{rule}, but{row} {values}.")
 
 
 def _positive(values: Values, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from scipy.special import digamma
 
-from klantwaarde.numerics import log_rising
+from klantwaarde.numerics import BLOCK, cores, log_rising
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from klantwaarde.typing import Array
 
-BLOCK = 16_384  # rows whose dozen temporaries stay in cache: one big block took eight times as long for BG/NBD
 STEPS = 16_384  # whole numbers summed one by one in Rising; customers with more orders go through gammaln
 
 B = TypeVar("B", bound=tuple[object, ...])
@@ -25,7 +23,7 @@ B = TypeVar("B", bound=tuple[object, ...])
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="klantwaarde")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="klantwaarde")
 
 
 def blocks(*columns: Array) -> list[tuple[Array, ...]]:
