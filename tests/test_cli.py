@@ -223,7 +223,7 @@ class TestOthers:
     def test_every_setting_has_its_flag_and_help(self, klantwaarde: Cli) -> None:
         from dataclasses import fields
 
-        from klantwaarde.pipeline import Settings
+        from klantwaarde.settings import Settings
 
         told = klantwaarde("run", "--help").out
         assert [f.name for f in fields(Settings)[1:] if f"--{f.name.replace('_', '-')}" not in told] == []

@@ -20,7 +20,8 @@ from klantwaarde import numerics
 from klantwaarde.cli import app
 from klantwaarde.data import state, timely
 from klantwaarde.estimate import point, search
-from klantwaarde.pipeline import OUTPUTS, read_settings
+from klantwaarde.pipeline import OUTPUTS
+from klantwaarde.settings import read_settings
 from klantwaarde.validate import choose, drift
 from klantwaarde.value.tiers import PERCENT
 

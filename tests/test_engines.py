@@ -16,7 +16,8 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.data.duplicates import equal_lines
-from klantwaarde.pipeline import read_settings, run
+from klantwaarde.pipeline import run
+from klantwaarde.settings import read_settings
 from klantwaarde.validate.tracking import tracking
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")]

@@ -25,7 +25,8 @@ import klantwaarde as kw
 from conftest import Said
 from klantwaarde.data.publish import MARK, publish
 from klantwaarde.data.uri import is_database, masked, name_parts, short_name
-from klantwaarde.pipeline import Run, read_settings, run
+from klantwaarde.pipeline import Run, run
+from klantwaarde.settings import read_settings
 
 Cli = Callable[..., Said]
 PASSWORD = "s3cret word"

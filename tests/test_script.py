@@ -20,7 +20,8 @@ from sqlglot import exp
 import klantwaarde as kw
 from conftest import Said
 from klantwaarde.data.names import SCORED
-from klantwaarde.pipeline import read_settings, run
+from klantwaarde.pipeline import run
+from klantwaarde.settings import read_settings
 from klantwaarde.value.tiers import PERCENT, tier_sizes
 
 Cli = Callable[..., Said]

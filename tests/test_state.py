@@ -24,7 +24,8 @@ import klantwaarde as kw
 from klantwaarde.data import state as states
 from klantwaarde.data.batch import batch_id
 from klantwaarde.data.state import open_state
-from klantwaarde.pipeline import Run, read_settings, run
+from klantwaarde.pipeline import Run, run
+from klantwaarde.settings import read_settings
 
 DAYS = 10
 HALVES = (slice(8, 16), slice(0, 8))

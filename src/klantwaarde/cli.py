@@ -22,16 +22,9 @@ from klantwaarde.data.doctor import Sheet, sheet
 from klantwaarde.errors import BadParameters, KlantwaardeError
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.models import MODELS
-from klantwaarde.pipeline import (
-    SOURCE,
-    Run,
-    Settings,
-    read_orders,
-    read_settings,
-    report_again,
-    run,
-)
+from klantwaarde.pipeline import Run, report_again, run
 from klantwaarde.report.facts import plain
+from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 

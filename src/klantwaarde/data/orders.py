@@ -193,9 +193,7 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {part}=."
 
 
-def _profile(
-    engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool
-) -> dict[str, Any]:
+def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool) -> dict[str, Any]:
     """The look at all lines, and how many lines and how much money were dropped because they were equal."""
     has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=ZoneInfo(timezone)).date()
