@@ -305,7 +305,7 @@ class TestBatches:
 
 KILLED = """
 import os, signal, sys
-from klantwaarde import files, pipeline
+from klantwaarde import files, pipeline, settings
 from klantwaarde.data import duckdb, state
 steps, at = 0, int(sys.argv[1])
 state.MOST_PARTS = 1
@@ -326,7 +326,7 @@ duckdb.DuckDB.run = counted(duckdb.DuckDB.run)
 shutil_copy = state.shutil.copyfile
 state.shutil.copyfile = counted(shutil_copy)
 told = {"orders": "new.parquet", "out": "out", "model": "mbg_nbd", "title": "all", "state": "state"}
-pipeline.run(pipeline.read_settings(None, told), lambda _: None)
+pipeline.run(settings.read_settings(None, told), lambda _: None)
 """
 
 
