@@ -100,7 +100,7 @@ def test_commands_parse(page: str, line: str) -> None:
     del page
     name, *given = words(line)
     group: Any = typer.main.get_command(app)
-    group.commands[name].make_context(name, given)
+    assert group.commands[name].make_context(name, given).info_name == name
 
 
 @pytest.mark.slow
