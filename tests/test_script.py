@@ -27,7 +27,13 @@ from klantwaarde.value.tiers import PERCENT, tier_sizes
 Cli = Callable[..., Said]
 AS_OF = "1998-03-31"
 BASE = ("klantwaarde_lines", "klantwaarde_occasions", "klantwaarde_customers", "klantwaarde_cells")
-SCORING = ("klantwaarde_cell_scores", "klantwaarde_spend_lines", "klantwaarde_tiers", "klantwaarde_ranked")
+SCORING = (
+    "klantwaarde_cell_scores",
+    "klantwaarde_spend_lines",
+    "klantwaarde_tiers",
+    "klantwaarde_valued",
+    "klantwaarde_ranked",
+)
 
 
 def shop_orders(folder: Path) -> Path:

@@ -80,7 +80,7 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     today = {"today": orders.profile["today"]}
     days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
-    occasions = create_occasions(engine, lines, rule="merged")
+    occasions = create_occasions(engine, lines, orders.columns.absent, rule="merged")
     return replace(orders, lines=lines, occasions=occasions, profile=profile | days, batches=batches)
 
 

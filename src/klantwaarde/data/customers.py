@@ -88,7 +88,7 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     check_unit(unit)
     end, said = _end(orders, as_of)
     table = orders.engine.new_name("customers")
-    sql = statement("customers", occasions=orders.occasions)
+    sql = statement("customers", absent=orders.columns.absent, occasions=orders.occasions)
     orders.engine.create(table, sql, {"as_of": end, "year_ago": year_before(end)})
     totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
     if not totals["customers"]:

@@ -12,7 +12,7 @@ from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
@@ -29,6 +29,12 @@ class Columns(NamedTuple):
     price: str | None
     margin: str | None
     order_id: str | None
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Which kinds of money the source does not have."""
+        has_amount = self.amount is not None or self.price is not None
+        return tuple(name for name, has in {"amount": has_amount, "margin": self.margin is not None}.items() if not has)
 
 
 def readings_of(
@@ -120,10 +126,10 @@ def create_lines(
     return views, (customer, day, amount)
 
 
-def create_occasions(engine: Engine, lines: str, rule: str = "occasions") -> str:
+def create_occasions(engine: Engine, lines: str, absent: Sequence[str], rule: str = "occasions") -> str:
     """The name of a view of the occasions in these lines; rule="merged" where a row stands for several lines."""
     name = engine.new_name("occasions")
-    engine.view(name, statement(rule, lines=lines))
+    engine.view(name, statement(rule, absent=absent, lines=lines))
     return name
 
 

@@ -123,7 +123,7 @@ def orders(
     _refuse_unusable(profile, columns, told)
     instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
     notes = _notes(readings, columns, amount, timezone, instants=instants)
-    occasions = create_occasions(runs, views.lines)
+    occasions = create_occasions(runs, views.lines, columns.absent)
     return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions)
 
 

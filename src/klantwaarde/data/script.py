@@ -30,7 +30,8 @@ CELL_SCORES = (
     "-- The scores, one row per distinct history, and expected spend as a line in zbar, one row per x: load these."
 )
 TIERS = "-- Sizes of the tiers, by ceiling, of the active customers."
-RANKED = "-- One join: every customer with the scores of the customer's history, and the rank among all."
+VALUED = "-- One join: every customer with the scores of the customer's history, and value."
+RANKED = "-- And the rank among all."
 
 
 class View(NamedTuple):
@@ -57,6 +58,7 @@ def scoring_views(cell_scores: Path, spend_lines: Path, percent: Mapping[str, in
         View("cell_scores", CELL_SCORES, load.format(literal(str(cell_scores)))),
         View("spend_lines", "", load.format(literal(str(spend_lines)))),
         View("tiers", TIERS, f"select {sizes} from ({_text('active')}) as active"),
+        View("valued", VALUED, _text("valued")),
         View("ranked", RANKED, _numbered(_text("scored"))),
         View("scored", _comment("placed"), _text("placed")),
     ]

@@ -26,7 +26,7 @@ def sample(base: Customers, most: int) -> Orders:
     rule = "occasions" if orders.batches is None else "merged"
     picked = f"select customer_id from {chosen}"
     engine.create(lines, f"select * from {orders.lines} where customer_id in ({picked})")
-    return replace(orders, lines=lines, occasions=create_occasions(engine, lines, rule))
+    return replace(orders, lines=lines, occasions=create_occasions(engine, lines, orders.columns.absent, rule))
 
 
 def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") -> tuple[Customers, pa.Table]:

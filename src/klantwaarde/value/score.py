@@ -57,6 +57,11 @@ class Scored:
     parameters: Mapping[str, Any]
     terms: Terms
     sizes: TierSizes
+    customers: Customers
+    fit: Fit[Any]
+    spend: Fit[Any] | None
+    valued: str
+    """SQL of the same customers without order, tier and rank, all columns of the customer table among them."""
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table, best customer first; money already spent as DECIMAL."""
@@ -116,11 +121,11 @@ def score(
     active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
     sizes = tier_sizes(active)
     parameters = _parameters(customers, terms, sizes)
-    ranked = engine.ranked(
-        statement("scored", customers=customers.table, cell_scores=cells, spend_lines=lines), parameters
-    )
+    valued = statement("valued", customers=customers.table, cell_scores=cells, spend_lines=lines)
+    view = engine.new_name("valued")
+    ranked = engine.ranked(f"with {view} as (\n{valued}\n)\n{statement('scored', valued=view)}", parameters)
     sql = f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
-    return Scored(engine, sql, parameters, terms, sizes)
+    return Scored(engine, sql, parameters, terms, sizes, customers, fit, spend, valued)
 
 
 def _terms(

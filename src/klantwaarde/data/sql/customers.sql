@@ -1,18 +1,20 @@
 -- One row per customer, at the end of observation. Purchases make the history; the money of all occasions counts.
 select
   customer_id,
-  cast(sum(lines) as bigint) as lines,
-  count(*) as occasions,
+  cast(sum(lines) as integer) as lines,
+  cast(count(*) as integer) as occasions,
   min(day) filter (where is_purchase) as first_order,
   max(day) filter (where is_purchase) as last_order,
-  count(*) filter (where is_purchase) as orders,
-  count(*) filter (where is_purchase and day > $year_ago) as orders_last_year,
+  cast(count(*) filter (where is_purchase) as integer) as orders,
+  cast(count(*) filter (where is_purchase and day > $year_ago) as integer) as orders_last_year,
   cast(
     sum(amount) filter (where is_purchase) - arg_min(amount, day) filter (where is_purchase) as decimal(18, 4)
   ) as repeat_amount,
   cast(sum(amount) as decimal(18, 4)) as revenue,
   cast(sum(amount) filter (where day > $year_ago) as decimal(18, 4)) as revenue_last_year,
-  cast(sum(amount) filter (where not is_purchase) as decimal(18, 4)) as returned,
+  cast(
+    nullif(sum(amount) - coalesce(sum(amount) filter (where is_purchase), 0), 0) as decimal(18, 4)
+  ) as returned,
   cast(sum(margin) as decimal(18, 4)) as margin,
   cast(sum(margin) filter (where day > $year_ago) as decimal(18, 4)) as margin_last_year
 from occasions

@@ -5,7 +5,7 @@ select
   day,
   cast(sum(amount) as decimal(18, 4)) as amount,
   cast(sum(margin) as decimal(18, 4)) as margin,
-  count(*) as lines,
+  cast(count(*) as integer) as lines,
   coalesce(sum(amount) >= 0, true) as is_purchase
 from lines
 group by customer_id, day
