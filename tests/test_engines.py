@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +19,6 @@ from klantwaarde.settings import read_settings
 from klantwaarde.validate.tracking import tracking
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")]
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A session of two workers; where CI asks for everything, a missing part fails instead of skipping."""
-    missing = "no Java runtime" if shutil.which("java") is None and "JAVA_HOME" not in os.environ else ""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        missing = "pyspark is not installed"
-    if missing and os.environ.get("KLANTWAARDE_REQUIRE_ALL"):
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    places = {"spark.sql.shuffle.partitions": "3", "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
-    for name, value in places.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
 
 
 def hard_orders() -> pa.Table:

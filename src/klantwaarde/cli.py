@@ -60,6 +60,7 @@ HELP = {
     "engine": "duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
     "master": "Spark's master.  [default: local[*]]",
     "memory_limit": "For the engine, such as 4GB; beyond it, it spills to disk.  [default: half of the machine's]",
+    "partition_by": "Scored customers as a folder per value of these columns, with commas: tier.  [default: one file]",
     "to": "Database for the scored customers too: postgresql://user@host/database.",
     "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
     "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
@@ -82,7 +83,7 @@ paper = Console(highlight=False)
 VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
 ENGINE = ("engine", "master")
 STATE = ("state", "keep_model", "fail_on_drift")
-TO = ("out", "to", "to_table")
+TO = ("out", "partition_by", "to", "to_table")
 LOOK = ("currency", "language", "title")
 
 Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]
@@ -254,7 +255,7 @@ def _fail(error: Exception, code: int) -> None:
 
 
 def _say(text: str) -> None:
-    words.print(f"· {text}", style="dim", markup=False)
+    words.print(f"· {text}", style="dim", markup=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

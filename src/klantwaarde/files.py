@@ -24,13 +24,31 @@ _RENAME_EXCHANGE = 2
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A hidden path beside `path` to write to; takes the place of `path` at the end, and is removed after a fault."""
+    """A hidden path beside `path` to write to; takes the place of `path` at the end, and is removed after a fault.
+
+    What is written may be a folder of Parquet files, and replaces a file or such a folder; another one is not replaced
+    (BadParameters).
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _refuse_other_folder(path)
     try:
         yield unfinished
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif unfinished.is_dir():
+            path.unlink(missing_ok=True)
         unfinished.replace(path)
     finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.unlink(missing_ok=True)
+
+
+def _refuse_other_folder(path: Path) -> None:
+    found = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else ()
+    stranger = next((file for file in found if not file.name.endswith((".parquet", ".crc", "_SUCCESS"))), None)
+    if stranger is not None:
+        raise BadParameters(f"{path} is a folder that holds other files ({stranger.name}) and would be lost.")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,8 +8,7 @@ import json
 import platform
 import resource
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +32,7 @@ from klantwaarde.estimate.load import load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import whole_folder, write_text
 from klantwaarde.models import MODELS, GammaGamma
+from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.report.html import write_report
 from klantwaarde.settings import Settings, read_orders
@@ -41,29 +41,6 @@ from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
 
 OUTPUTS = ("customers.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
-Say = Callable[[str], None]
-
-
-@dataclass
-class Clock:
-    """Seconds per step, and a word about each as it begins."""
-
-    say: Say
-    seconds: dict[str, float] = field(default_factory=dict)
-    _began: tuple[str, float] | None = None
-
-    def step(self, name: str, words: str) -> None:
-        """Close the step before, begin the next."""
-        self.stop()
-        self._began = (name, time.perf_counter())
-        self.say(words)
-
-    def stop(self) -> None:
-        """Close the step."""
-        if self._began is not None:
-            name, began = self._began
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
-            self._began = None
 
 
 @dataclass(frozen=True)
@@ -87,17 +64,23 @@ class Run:
 
 def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
-    clock = Clock(say)
     if fitted:  # the fit's unit is the only one in which its parameters mean anything
         settings = dataclasses.replace(settings, unit=load_fit(fitted, "timing").unit or settings.unit)
     if settings.to is not None:
         check_target(settings.to, settings.to_table)
-    with whole_folder(Path(settings.out), OUTPUTS) as folder, open_state(settings.state, settings.out) as state:
+    with (
+        whole_folder(Path(settings.out), OUTPUTS) as folder,
+        open_state(settings.state, settings.out) as state,
+        Clock(say) as clock,
+    ):
         clock.step("read", "reading the orders")
-        read = daily.merged(state, read_orders(settings), clock.step)
+        given = read_orders(settings)
+        clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
+        read = daily.merged(state, given, clock.step)
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
         base = customers(read, settings.as_of, settings.unit)
         clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
+        clock.rows = f"{base.totals['customers']:,} customers"
         looked = sheet(base)
         followed = _followed(base, clock)
         drift = daily.drifted(state, followed)
@@ -106,7 +89,7 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         clock.step("score", f"scoring with {fits.timing.name}")
         scored = _score(settings, base, fits)
         clock.step("write", "writing the scored customers")
-        table = _write_scored(scored, folder)
+        table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
         bands = pyramid_of(base.engine, table, settings.rank_by)
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
@@ -170,9 +153,9 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
     )
 
 
-def _write_scored(scored: Scored, folder: Path) -> str:
+def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> str:
     """Write, and read the file back: the report rests on what was written."""
-    path = scored.write(folder / "customers.parquet")
+    path = scored.write(folder / "customers.parquet", partition_by)
     table = scored.engine.new_name("written")
     scored.engine.open_parquet(table, path)
     return table

@@ -17,7 +17,7 @@ from klantwaarde.data.orders import Orders, orders
 from klantwaarde.data.uri import is_database, masked, short_name
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import MODELS
-from klantwaarde.value.score import RankBy
+from klantwaarde.value.score import RankBy, check_partitions
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Settings:
     engine: str = "duckdb"
     master: str = "local[*]"
     out: str = "results"
+    partition_by: str | None = None
     to: str | None = None
     to_table: str = "klantwaarde_customers"
     state: str | None = None
@@ -69,12 +70,17 @@ class Settings:
         _one_of("engine", self.engine, ("duckdb", "spark"))
         _one_of("unreadable", self.unreadable, ("error", "set_aside"))
         _one_of("unit", self.unit, tuple(UNITS))
+        check_partitions(self.partitions())
         if self.decimal is not None:
             _one_of("decimal", self.decimal, (".", ","))
         if self.as_of is not None:
             read_day(self.as_of, "as_of")
         if self.state is None and (self.keep_model or self.fail_on_drift):
             raise BadParameters("keep_model and fail_on_drift go with a state: give its folder with state (--state).")
+
+    def partitions(self) -> tuple[str, ...]:
+        """The columns to partition by."""
+        return tuple(name.strip() for name in (self.partition_by or "").split(",") if name.strip())
 
     def told(self) -> dict[str, Any]:
         """The settings as they are kept: without passwords."""

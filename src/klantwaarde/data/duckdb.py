@@ -44,6 +44,7 @@ class DuckDB:
         self.connection = duckdb.connect()
         self._set("memory_limit", memory_limit or f"{round(memory() * MEMORY_SHARE / 2**20)}MiB")
         self._set("temp_directory", str(_scratch()))  # where it spills to beyond the limit
+        self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         if threads is not None:
             self._set("threads", str(threads))
         self._made = 0
@@ -130,16 +131,28 @@ class DuckDB:
         path: Path,
         parameters: Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
+        partition_by: Sequence[str] = (),
     ) -> None:
-        """The statement's rows in a Parquet file, which appears whole or not at all; metadata goes into its footer."""
+        """The statement's rows in a Parquet file, which appears whole or not at all; metadata goes into its footer.
+
+        partition_by: a folder instead, with a folder per value of these columns; rows of one come in any order.
+        """
         said = ", ".join(f"{name}: {literal(value)}" for name, value in (metadata or {}).items())
         options = "format parquet, compression zstd" + (f", kv_metadata {{{said}}}" if said else "")
+        if partition_by:
+            options += f", partition_by ({', '.join(map(identifier, partition_by))})"
         with whole_file(path) as unfinished:
             self.run(f"copy ({sql}) to {literal(str(unfinished))} ({options})", parameters)
 
     def open_parquet(self, name: str, path: Path) -> None:
-        """Make a Parquet file known by a name."""
-        self.connection.read_parquet(glob.escape(str(path))).create_view(name)
+        """Make a Parquet file, or a folder of them, known by a name."""
+        found = glob.escape(str(path)) + ("/**/*.parquet" if path.is_dir() else "")
+        self.connection.read_parquet(found, hive_partitioning=path.is_dir()).create_view(name)
+
+    def progress(self) -> float | None:
+        """Per cent done of what runs now, asked from another thread; None where nothing is known."""
+        done = float(self.connection.query_progress())
+        return done if 0 <= done < 100 else None
 
     def columns(self, table: str) -> dict[str, str]:
         """Names and types of a table's columns."""

@@ -68,12 +68,17 @@ class Engine(Protocol):
         path: Path,
         parameters: Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
+        partition_by: Sequence[str] = (),
     ) -> None:
-        """The statement's rows as Parquet, whole or not at all."""
+        """The statement's rows as Parquet, whole or not at all; partition_by: a folder per value of these columns."""
+        ...
+
+    def progress(self) -> float | None:
+        """Per cent done of what runs now, asked from another thread; None where nothing is known."""
         ...
 
     def open_parquet(self, name: str, path: Path) -> None:
-        """Make a Parquet file known by a name."""
+        """Make a Parquet file, or a folder of them, known by a name."""
         ...
 
     def columns(self, table: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from klantwaarde.data.adbc import connected, quoted
@@ -59,10 +60,19 @@ def publish(uri: str, table: str, parquet: Path) -> int:
 
 
 def _batches(parquet: Path) -> pa.RecordBatchReader:
-    """The rows of a file, or of the files in a folder, a batch at a time."""
+    """The rows of a file, or of the files in a folder (partitioned or not), a batch at a time."""
     files = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
+    if not files:
+        return _partitions(parquet)
     batches = (batch for file in files for batch in pq.ParquetFile(file).iter_batches(batch_size=2**16))
     return pa.RecordBatchReader.from_batches(pq.read_schema(files[0]), batches)
+
+
+def _partitions(folder: Path) -> pa.RecordBatchReader:
+    """The rows in folders named column=value, with these columns, as text, at the end."""
+    named = ds.HivePartitioning.discover(infer_dictionary=False)
+    found = ds.dataset(folder, format="parquet", partitioning=named)
+    return found.scanner(batch_size=2**16, batch_readahead=1, fragment_readahead=1).to_reader()
 
 
 def _place(cursor: Any, uri: str, table: str) -> tuple[str, str]:

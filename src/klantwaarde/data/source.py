@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import glob
 import gzip
+import itertools
 import re
 import shutil
 import tempfile
@@ -59,8 +60,7 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
         if kind == "database":
             _open_database(engine, name, files[0], table)
         elif kind == "parquet":
-            # The engine takes names for patterns too.
-            engine.connection.read_parquet([glob.escape(file) for file in files], union_by_name=True).create_view(name)
+            engine.view(name, _parquet_lines(files, partitioned=_partitioned(path, files)))
         else:
             _open_text(engine, name, files, encoding)
     except (duckdb.Error, UnicodeError) as error:
@@ -87,6 +87,23 @@ def _files(path: str) -> list[str]:
             f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the orders below it."
         )
     return found
+
+
+def _parquet_lines(files: list[str], *, partitioned: bool) -> str:
+    # Folders named column=value are columns, as text: it is read by stated rules like any other.
+    hive = ", hive_partitioning = true, hive_types_autocast = false" if partitioned else ", hive_partitioning = false"
+    return f"select * from read_parquet([{_listed_files(files)}], union_by_name = true{hive})"
+
+
+def _listed_files(files: list[str]) -> str:
+    """The files as SQL literals; the engine takes names for patterns too."""
+    return ", ".join(literal(glob.escape(file)) for file in files)
+
+
+def _partitioned(path: str, files: list[str]) -> bool:
+    """Whether the files lie in folders named column=value below the folder, or the fixed part of the pattern."""
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(path).parts))
+    return any("=" in part for file in files for part in Path(file).parts[len(fixed) : -1])
 
 
 def _kind(files: list[str], path: str) -> str:
@@ -119,10 +136,9 @@ def _text_lines(files: list[str], mark: str, names: list[str]) -> str:
     # Everything as text: customer 00123 stays 00123, and dates and decimals are read by stated rules, not guesses.
     # Nothing is left to the engine to find out: it would pass over lines that do not fit its guess.
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    listed = ", ".join(literal(glob.escape(file)) for file in files)
     return (
-        f"select * from read_csv([{listed}], auto_detect = false, header = true, delim = {literal(mark)}, "
-        f"quote = '\"', escape = '\"', nullstr = '', columns = {{{columns}}})"
+        f"select * from read_csv([{_listed_files(files)}], auto_detect = false, header = true, "
+        f"delim = {literal(mark)}, quote = '\"', escape = '\"', nullstr = '', columns = {{{columns}}})"
     )
 
 

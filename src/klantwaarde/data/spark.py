@@ -12,6 +12,7 @@ import sqlglot
 
 from klantwaarde.data.engine import identifier, used
 from klantwaarde.errors import BadOrders, BadParameters, MissingExtra
+from klantwaarde.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,19 +99,26 @@ class Spark:
         path: Path,
         parameters: Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - Spark writes no footer of ours; run.json holds it
+        partition_by: Sequence[str] = (),
     ) -> None:
-        """The statement's rows as a folder of Parquet files, which appears whole or not at all."""
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self._frame(sql, parameters).write.parquet(unfinished.absolute().as_uri(), compression="zstd")
-            shutil.rmtree(path, ignore_errors=True)
-            unfinished.rename(path)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        """The statement's rows as a folder of Parquet files, which appears whole or not at all.
+
+        partition_by: with a folder in it per value of these columns.
+        """
+        with whole_file(path) as unfinished:
+            written = self._frame(sql, parameters).write.partitionBy(*partition_by)
+            written.parquet(unfinished.absolute().as_uri(), compression="zstd")
 
     def open_parquet(self, name: str, path: Path) -> None:
-        """Make a Parquet file or folder known by a name."""
+        """Make a Parquet file, or a folder of them, known by a name."""
         self.session.read.parquet(path.absolute().as_uri()).createOrReplaceTempView(name)
+
+    def progress(self) -> float | None:
+        """Per cent done of the stages that run now, asked from another thread; None where nothing runs."""
+        tracker = self.session.sparkContext.statusTracker()
+        stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
+        tasks = sum(stage.numTasks for stage in stages if stage)
+        return 100 * sum(stage.numCompletedTasks for stage in stages if stage) / tasks if tasks else None
 
     def columns(self, table: str) -> dict[str, str]:
         """Names and types (as DuckDB calls them) of a table's columns."""

@@ -15,7 +15,7 @@ from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, statement
-from klantwaarde.data.names import SCHEMA_VERSION
+from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.errors import BadParameters, MissingExtra
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
@@ -23,7 +23,7 @@ from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import TierSizes, tier_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -79,8 +79,13 @@ class Scored:
             raise MissingExtra("to_polars needs polars: pip install 'klantwaarde[polars]'.") from error
         return pl.from_arrow(self.to_arrow())
 
-    def write(self, path: str | Path) -> Path:
-        """A Parquet file, best customer first, whole or not at all; its footer holds the terms."""
+    def write(self, path: str | Path, partition_by: Sequence[str] = ()) -> Path:
+        """A Parquet file, best customer first, whole or not at all; its footer holds the terms.
+
+        partition_by: a folder instead, with a folder per value of these columns (such as tier=top); `rank` tells the
+        order, the rows of a partition come in any. Raises BadParameters for a column that is no name of a group.
+        """
+        check_partitions(partition_by)
         told = {
             "klantwaarde_schema": str(SCHEMA_VERSION),
             "as_of": str(self.terms.as_of),
@@ -90,8 +95,16 @@ class Scored:
             "margin_rate": str(self.terms.margin_rate),
             "rank_by": self.terms.rank_by,
         }
-        self.engine.write_parquet(self.sql, Path(path), self.parameters, told)
+        self.engine.write_parquet(self.sql, Path(path), self.parameters, told, partition_by)
         return Path(path)
+
+
+def check_partitions(columns: Sequence[str]) -> None:
+    """Raise BadParameters unless these columns hold names of groups, of which there are few."""
+    groups = [name for name, unit, _ in SCORED if unit == "name"]
+    for column in columns:
+        if column not in groups:
+            raise BadParameters(f"partition_by={column!r} is no column of groups. Choose from {', '.join(groups)}.")
 
 
 def score(
