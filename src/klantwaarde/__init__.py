@@ -3,10 +3,12 @@
 from importlib.metadata import version
 
 from klantwaarde.asset.pyramid import pyramid
+from klantwaarde.data.attributes import attributes
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.datasets import cdnow, cdnow_sample
 from klantwaarde.data.doctor import sheet
+from klantwaarde.data.links import Links, influence, referrals
 from klantwaarde.data.orders import Orders, orders
 from klantwaarde.errors import (
     BadOrders,
@@ -19,12 +21,25 @@ from klantwaarde.errors import (
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit
 from klantwaarde.estimate.result import Fit, save_fits
+from klantwaarde.lifecycle.hmm import PoissonHMM
+from klantwaarde.lifecycle.hmm_fit import HMMFit, choose_states, fit_hmm
+from klantwaarde.lifecycle.transitions import stage_sizes, state_value
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
+from klantwaarde.network.phi import attribution_matrix
+from klantwaarde.network.referral import Referrals, crv, responsibility
+from klantwaarde.network.seeds import Seeds, plain_ranking, seeds, spread
 from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
 from klantwaarde.simulate import simulate
 from klantwaarde.validate.backtest import backtest
 from klantwaarde.validate.choose import choose
+from klantwaarde.validate.frontier import frontier_calibration
+from klantwaarde.validate.potential import mask_category, split_wallet
+from klantwaarde.value.cross_sell import cross_sell
+from klantwaarde.value.peers import fit_peers
+from klantwaarde.value.potential import frontier, headroom
 from klantwaarde.value.score import Scored, score
+from klantwaarde.value.total import Books, books, conservation
 
 __version__ = version("klantwaarde")
 
@@ -34,36 +49,67 @@ __all__ = [
     "NBD",
     "BadOrders",
     "BadParameters",
+    "Books",
     "Cells",
     "Customers",
     "Fit",
     "GammaGamma",
+    "HMMFit",
+    "Influence",
     "KlantwaardeError",
+    "Links",
     "MissingExtra",
     "NotConverged",
     "Orders",
     "OutputBusy",
     "ParetoNBD",
+    "PoissonHMM",
+    "Referrals",
     "Scored",
+    "Seeds",
     "SpendCells",
+    "attributes",
+    "attribution_matrix",
     "backtest",
+    "books",
     "cdnow",
     "cdnow_sample",
     "cet",
     "choose",
+    "choose_states",
+    "conservation",
+    "cross_sell",
+    "crv",
     "customers",
     "dert",
     "det",
+    "estimate_influence",
     "expected_purchases",
     "fit",
+    "fit_hmm",
+    "fit_peers",
+    "frontier",
+    "frontier_calibration",
+    "headroom",
+    "influence",
+    "influence_matrix",
     "load_fit",
     "log_likelihood",
+    "mask_category",
     "orders",
     "p_active",
     "p_alive",
+    "plain_ranking",
     "pyramid",
+    "referrals",
+    "responsibility",
     "save_fits",
     "score",
+    "seeds",
     "sheet",
     "simulate",
+    "split_wallet",
+    "spread",
+    "stage_sizes",
+    "state_value",
 ]

@@ -2,128 +2,80 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
+import pyarrow.csv
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from klantwaarde import cli_ledger as _ledger  # noqa: F401 - its commands
+from klantwaarde import cli_network as _network  # noqa: F401 - its commands
 from klantwaarde.data.customers import customers
 from klantwaarde.data.datasets import cdnow
 from klantwaarde.data.doctor import Sheet, sheet
+from klantwaarde.data.link_demo import simulated_links
+from klantwaarde.data.orders import orders
 from klantwaarde.errors import BadParameters, KlantwaardeError
 from klantwaarde.estimate.load import load_settings
+from klantwaarde.files import whole_file
 from klantwaarde.models import MODELS
+from klantwaarde.options import (
+    BAD_INPUT,
+    BESIDE,
+    DRIFTED,
+    ENGINE,
+    LOOK,
+    STATE,
+    TO,
+    VALUE,
+    WRONG_USAGE,
+    AsJson,
+    Config,
+    Source,
+    app,
+    paper,
+    print_json,
+    say,
+    takes,
+    words,
+)
 from klantwaarde.pipeline import Run, report_again, run
-from klantwaarde.report.facts import plain
-from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
+from klantwaarde.settings import SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
-
-DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
-
-HELP = {
-    "orders": "Parquet or CSV file or pattern, a DuckDB file or postgresql://user@host/database (with --table).",
-    "customer_id": "Column of the customer.  [default: customer_id]",
-    "date": "Column of the date.  [default: date]",
-    "amount": "Column of the amount.  [default: amount, if there is one]",
-    "quantity": "Column of the quantity, with --price in place of --amount.",
-    "price": "Column of the price, with --quantity.",
-    "margin": "Column of the margin earned on the line.",
-    "order_id": "Column of the order number; checked only.",
-    "duplicates": "Lines equal in every column: keep or drop.  [default: keep]",
-    "unreadable": "Text that is no date or number: error or set_aside.  [default: error]",
-    "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",
-    "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
-    "timezone": "Where days begin, for instants.  [default: UTC]",
-    "encoding": "Of text files.  [default: utf-8]",
-    "table": "Table in a DuckDB file or a database.",
-    "query": "Statement in a database, in place of --table; it can only read.",
-    "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last order date]",
-    "unit": "Unit of time: day, week, month or year.  [default: week]",
-    "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
-    "annual_discount_rate": "Effective, per year: 0.10 is ten per cent.  [default: 0.10]",
-    "margin_rate": "Margin per unit of revenue: 0.30 is thirty cents on the euro.  [default: 1]",
-    "horizon": "Of expected orders: '12 months', '90 days' or a day.  [default: 12 months]",
-    "rank_by": "What ranks the pyramid: last_year, rlv or realised.  [default: last_year]",
-    "currency": "Such as EUR, for the report.",
-    "language": "Of the report: en or nl.  [default: en]",
-    "title": "Of the report.",
-    "engine": "duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
-    "master": "Spark's master.  [default: local[*]]",
-    "memory_limit": "For the engine, such as 4GB; beyond it, it spills to disk.  [default: half of the machine's]",
-    "partition_by": "Scored customers as a folder per value of these columns, with commas: tier.  [default: one file]",
-    "to": "Database for the scored customers too: postgresql://user@host/database.",
-    "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
-    "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
-    "keep_model": "Score with the model in the state, without fitting.",
-    "fail_on_drift": "Exit code 3, with results, where new orders are not what the model before expects.",
-    "out": "Folder for the results, replaced as a whole.  [default: results]",
-}
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="What each customer is worth, and where each customer stands. "
-    "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
-)
-words = Console(stderr=True, highlight=False)
-paper = Console(highlight=False)
-
-VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
-ENGINE = ("engine", "master")
-STATE = ("state", "keep_model", "fail_on_drift")
-TO = ("out", "partition_by", "to", "to_table")
-LOOK = ("currency", "language", "title")
-
-Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]
-Config = Annotated[Optional[Path], typer.Option(help="Settings in a TOML file; flags prevail.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
-
-
-def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options for these settings, in place of **given: each is written once, in Settings and HELP."""
-
-    def wrap(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [
-            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names
-        ]
-        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
-        return command
-
-    return wrap
-
-
-def _option(name: str) -> Any:
-    kind = next(str(item.type) for item in fields(Settings) if item.name == name)
-    of = bool if kind == "bool" else float if kind.startswith("float") else str
-    return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
 
 
 @app.command("demo")
 @takes("out", "language")
 def demo(**given: Any) -> None:
-    """Score the CDNOW customers that ship with the package: 23,570 people who bought compact discs in 1997 and 1998."""
+    """Value the CDNOW customers that ship with the package: 23,570 people who bought compact discs in 1997 and 1998.
+
+    Who brought whom, who influences whom and what is known of them is simulated, and labelled so.
+    """
+    out = Path(given["out"] or "results/demo")
     base = {
         "orders": str(cdnow()),
         "currency": "USD",
-        "title": "CDNOW",
-        "out": "results/demo",
+        "title": "CDNOW (referrals, influence and attributes are simulated)",
+        "out": str(out),
         "margin_rate": 0.30,
     }
-    _finish(run(read_settings(None, given, base), _say))
+    _finish(run(read_settings(None, given, base | _simulated(out.with_name(f"{out.name}-inputs"))), say))
+
+
+def _simulated(folder: Path) -> dict[str, str]:
+    """Links and attributes for CDNOW, written for who wants to look at such files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = simulated_links(customers(orders(cdnow())))
+    files = {name: folder / f"simulated_{name}.csv" for name in made._fields}
+    for name, path in files.items():
+        with whole_file(path) as unfinished:
+            pyarrow.csv.write_csv(getattr(made, name), unfinished)
+    return {name: str(path) for name, path in files.items()}
 
 
 @app.command("check")
@@ -134,16 +86,16 @@ def check(source: Source = None, *, config: Config = None, as_json: AsJson = Fal
     with words.status("reading and examining the orders"):
         found = sheet(customers(read_orders(settings), settings.as_of))
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
     else:
         _print_sheet(found)
 
 
 @app.command("run")
-@takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", *ENGINE, *STATE, *TO)
+@takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", *ENGINE, *STATE, *BESIDE, *TO)
 def run_command(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Score every customer: choose and fit the models, rank the pyramid, write the report."""
-    made = run(read_settings(config, given | {"orders": source}), _say)
+    made = run(read_settings(config, given | {"orders": source}), say)
     _finish(made, as_json=as_json)
     drift = made.record.get("drift") or {}
     if made.record["settings"]["fail_on_drift"] and drift.get("alarm"):
@@ -151,7 +103,7 @@ def run_command(source: Source = None, *, config: Config = None, as_json: AsJson
 
 
 @app.command("score")
-@takes(*SOURCE[1:], "as_of", *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *TO)
+@takes(*SOURCE[1:], "as_of", *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *BESIDE, *TO)
 def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
     source: Source = None,
@@ -163,7 +115,7 @@ def score_command(
     """Score new orders with the models of an earlier run, without fitting; its settings are the defaults."""
     kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", *TO, *STATE}}
     settings = read_settings(config, given | {"orders": source}, kept)
-    _finish(run(settings, _say, fitted=fit), as_json=as_json)
+    _finish(run(settings, say, fitted=fit), as_json=as_json)
 
 
 @app.command("backtest")
@@ -185,7 +137,7 @@ def backtest_command(
         tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
     if as_json:
         told = {name: getattr(tried, name) for name in ("split", "end", "customers", "verdict")}
-        _print_json(told | {"scores": [score._asdict() for score in tried.scores]})
+        print_json(told | {"scores": [score._asdict() for score in tried.scores]})
     else:
         _print_backtest(tried)
 
@@ -213,7 +165,7 @@ def sql_command(
         sys.stdout.write(counting_script(base))
         return
     sys.stdout.write(scoring_script(base, wishes_of(vars(settings)), fit, cells, out))
-    _say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
+    say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
 
 
 @app.command("report")
@@ -254,17 +206,9 @@ def _fail(error: Exception, code: int) -> None:
     sys.exit(code)
 
 
-def _say(text: str) -> None:
-    words.print(f"· {text}", style="dim", markup=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
-
-
 def _finish(made: Run, *, as_json: bool = False) -> None:
     if as_json:
-        _print_json(made.record | {"base": made.facts["base"], "pyramid": made.facts["pyramid"]})
+        print_json(made.record | {"base": made.facts["base"], "pyramid": made.facts["pyramid"]})
         return
     told = made.facts
     paper.print(_pyramid(told))

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from klantwaarde import daily
 from klantwaarde.asset.pyramid import Band, pyramid_of
+from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
 from klantwaarde.data.names import SCHEMA_VERSION
@@ -31,11 +32,11 @@ from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import whole_folder, write_text
-from klantwaarde.models import MODELS, GammaGamma
+from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.report.html import write_report
-from klantwaarde.settings import Settings, read_orders
+from klantwaarde.settings import Settings, beside, read_orders
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
@@ -51,6 +52,8 @@ class Fits:
     spend: Fit[Any] | None
     choice: Choice | None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    potential: Fit[Any] | None = None
+    """The Pareto/NBD fit that potential rests on, where the timing model is another one."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,13 @@ def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clo
     cells = base.cells()
     clock.step("fit", f"fitting {name} to {len(cells):,} histories")
     timing: Fit[Any] = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
-    return Fits(timing, _fit_spend(base, clock), choice)
+    whole = None if name == "pareto_nbd" else _fit_potential(cells, base, clock)
+    return Fits(timing, _fit_spend(base, clock), choice, potential=whole)
+
+
+def _fit_potential(cells: Cells, base: Customers, clock: Clock) -> Fit[Any]:
+    clock.step("fit_potential", "fitting pareto_nbd, on which potential rests")
+    return dataclasses.replace(fit(ParetoNBD, cells), as_of=str(base.as_of))
 
 
 def _fit_spend(base: Customers, clock: Clock) -> Fit[Any] | None:
@@ -138,7 +147,9 @@ def _loaded(path: str | Path, base: Customers) -> Fits:
     # A file without a spend fit was made of orders without amounts; a damaged one is a fault.
     has_spend = json.loads(Path(path).read_text(encoding="utf-8")).get("spend") is not None
     spend = load_fit(path, "spend") if has_spend and base.orders.has_money else None
-    return Fits(timing, spend, None, load_settings(path))
+    has_potential = json.loads(Path(path).read_text(encoding="utf-8")).get("potential") is not None
+    whole = load_fit(path, "potential") if has_potential else None
+    return Fits(timing, spend, None, load_settings(path), whole)
 
 
 def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
@@ -150,6 +161,8 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
         margin_rate=settings.margin_rate,
         horizon=settings.horizon,
         rank_by=cast("RankBy", settings.rank_by),  # Settings has checked it
+        potential=fits.potential,
+        **beside(settings, base),
     )
 
 
@@ -248,7 +261,7 @@ def _write_rest(
     record: dict[str, Any],
 ) -> None:
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
-    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told())
+    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential)
     write_report(told, folder / "report.html")
     write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
 

@@ -6,13 +6,15 @@ import dataclasses
 import datetime as dt
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from klantwaarde.data.attributes import attributes
 from klantwaarde.data.cells import UNITS
-from klantwaarde.data.customers import read_day
+from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.data.links import influence, referrals
 from klantwaarde.data.orders import Orders, orders
 from klantwaarde.data.uri import is_database, masked, short_name
 from klantwaarde.errors import BadParameters
@@ -55,6 +57,12 @@ class Settings:
     master: str = "local[*]"
     out: str = "results"
     partition_by: str | None = None
+    referrals: str | None = None
+    influence: str | None = None
+    attributes: str | None = None
+    influence_share: str = "estimate"
+    peers: str | None = None
+    category: str | None = None
     to: str | None = None
     to_table: str = "klantwaarde_customers"
     state: str | None = None
@@ -71,6 +79,7 @@ class Settings:
         _one_of("unreadable", self.unreadable, ("error", "set_aside"))
         _one_of("unit", self.unit, tuple(UNITS))
         check_partitions(self.partitions())
+        self.share()
         if self.decimal is not None:
             _one_of("decimal", self.decimal, (".", ","))
         if self.as_of is not None:
@@ -81,6 +90,15 @@ class Settings:
     def partitions(self) -> tuple[str, ...]:
         """The columns to partition by."""
         return tuple(name.strip() for name in (self.partition_by or "").split(",") if name.strip())
+
+    def share(self) -> float | Literal["estimate"]:
+        """The socially induced share of value."""
+        try:
+            return "estimate" if self.influence_share == "estimate" else float(self.influence_share)
+        except ValueError as error:
+            raise BadParameters(
+                f"influence_share={self.influence_share!r} is no share. Give a number from 0 to below 1, or estimate."
+            ) from error
 
     def told(self) -> dict[str, Any]:
         """The settings as they are kept: without passwords."""
@@ -136,6 +154,18 @@ def read_orders(settings: Settings) -> Orders:
         names["amount"] = None
     names |= {name: getattr(settings, name) for name in ("memory_limit", "engine", "master")}
     return orders(settings.orders, **names)
+
+
+def beside(settings: Settings, base: Customers) -> dict[str, Any]:
+    """What the settings name beside the orders, opened: as `kw.score` takes it."""
+    readers: dict[str, Callable[..., Any]] = {"referrals": referrals, "influence": influence, "attributes": attributes}
+    named = {name: getattr(settings, name) for name in readers}
+    found: dict[str, Any] = {name: readers[name](path, base) for name, path in named.items() if path is not None}
+    return found | {
+        "influence_share": settings.share(),
+        "peers": settings.peers,
+        "category": settings.category,
+    }
 
 
 def _toml(config: str | Path | None) -> dict[str, Any]:

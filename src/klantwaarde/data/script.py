@@ -31,6 +31,7 @@ CELL_SCORES = (
 )
 TIERS = "-- Sizes of the tiers, by ceiling, of the active customers."
 VALUED = "-- One join: every customer with the scores of the customer's history, and value."
+TOTALLED = "-- With headroom; what rests on links needs the links."
 RANKED = "-- And the rank among all."
 
 
@@ -59,7 +60,8 @@ def scoring_views(cell_scores: Path, spend_lines: Path, percent: Mapping[str, in
         View("spend_lines", "", load.format(literal(str(spend_lines)))),
         View("tiers", TIERS, f"select {sizes} from ({_text('active')}) as active"),
         View("valued", VALUED, _text("valued")),
-        View("ranked", RANKED, _numbered(_text("scored"))),
+        View("totalled", TOTALLED, _text("untotalled")),
+        View("ranked", RANKED, _numbered(statement("scored", valued="totalled"))),
         View("scored", _comment("placed"), _text("placed")),
     ]
 

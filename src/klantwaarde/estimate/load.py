@@ -15,7 +15,7 @@ from klantwaarde.models import MODELS, SPEND_MODELS
 if TYPE_CHECKING:
     import os
 
-ROLES = {"timing": MODELS, "spend": SPEND_MODELS}
+ROLES = {"timing": MODELS, "spend": SPEND_MODELS, "potential": MODELS}
 
 
 def load_fit(path: str | os.PathLike[str], role: str | None = None) -> Fit[Any]:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.models import ParetoNBD
 
 DIALECTS = ("duckdb", "spark")
 TABLES = ("cell_scores.parquet", "spend_lines.parquet")
@@ -96,7 +97,7 @@ def scoring_script(base: Base, wishes: Wishes, fitted: Path, cells: Path, out: P
     has_spend = json.loads(fitted.read_text(encoding="utf-8")).get("spend") is not None
     spend = load_fit(fitted, "spend") if has_spend and base.has_money else None
     terms = _terms(base, wishes, timing)
-    _write(read_cells(cells), timing, spend, terms, out)
+    _write(read_cells(cells), timing, spend, terms, out, _pareto(fitted, timing))
     views = base_views(base.table, base.columns, distinct=base.distinct)
     scores, spends = (out.absolute() / name for name in TABLES)
     views += scoring_views(scores, spends, PERCENT)
@@ -112,11 +113,26 @@ def _terms(base: Base, wishes: Wishes, fit: Fit[Any]) -> Terms:
     return Terms(wishes.annual_discount_rate, rate, wishes.horizon, days, rank_by, base.as_of, fit.unit or "", delta)
 
 
-def _write(cells: pa.Table, timing: Fit[Any], spend: Fit[Any] | None, terms: Terms, out: Path) -> None:
+def _pareto(fitted: Path, timing: Fit[Any]) -> ParetoNBD | None:
+    """The model that headroom rests on; none in a file of an earlier version."""
+    if timing.name == "pareto_nbd":
+        return cast("ParetoNBD", timing.model)
+    has = json.loads(fitted.read_text(encoding="utf-8")).get("potential") is not None
+    return cast("ParetoNBD", load_fit(fitted, "potential").model) if has else None
+
+
+def _write(
+    cells: pa.Table,
+    timing: Fit[Any],
+    spend: Fit[Any] | None,
+    terms: Terms,
+    out: Path,
+    pareto: ParetoNBD | None,
+) -> None:
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     Cells(x, t_x, T, unit="day")  # says what is wrong with them
     out.mkdir(parents=True, exist_ok=True)
-    tables = (cell_scores(cells, timing, terms), spend_lines(int(x.max()), spend))
+    tables = (cell_scores(cells, timing, terms, pareto), spend_lines(int(x.max()), spend))
     for name, table in zip(TABLES, tables, strict=True):
         with whole_file(out / name) as unfinished:
             pq.write_table(table, unfinished)

@@ -17,16 +17,23 @@ from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.errors import BadParameters, MissingExtra
+from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
+from klantwaarde.models import ParetoNBD
 from klantwaarde.value.discount import continuous_rate, horizon_days
+from klantwaarde.value.indirect import ESTIMATE
+from klantwaarde.value.potential import headroom_orders
 from klantwaarde.value.tiers import TierSizes, tier_sizes
+from klantwaarde.value.totals import Given, Totals, Wishes, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
+    from klantwaarde.data.attributes import Attributes
+    from klantwaarde.data.links import Links
     from klantwaarde.typing import Array
 
 RankBy = Literal["last_year", "rlv", "realised"]
@@ -62,6 +69,10 @@ class Scored:
     spend: Fit[Any] | None
     valued: str
     """SQL of the same customers without order, tier and rank, all columns of the customer table among them."""
+    potential: Fit[Any]
+    """The Pareto/NBD fit that headroom rests on."""
+    total: Totals
+    """What rests on links, peers and categories."""
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table, best customer first; money already spent as DECIMAL."""
@@ -116,29 +127,50 @@ def score(
     margin_rate: float | None = None,
     horizon: str | dt.date = "12 months",
     rank_by: RankBy = "last_year",
+    potential: Fit[Any] | None = None,
+    tau: float = 0.9,
+    referrals: Links | None = None,
+    influence: Links | None = None,
+    influence_share: float | Literal["estimate"] = ESTIMATE,
+    attributes: Attributes | None = None,
+    peers: str | None = None,
+    category: str | None = None,
 ) -> Scored:
-    """Every customer with history, chances, expected orders and spend, residual value, tier and rank.
+    """Every customer with history, chances, expected orders and spend, value in total, tier and rank.
 
     fit: a timing model; spend: a spend model, None where the orders carry no amounts (money columns are then empty).
     annual_discount_rate: effective, per year. margin_rate: margin per unit of revenue (default 1: value is revenue;
     not to be given where the orders carry margins). horizon: of p_active and expected_orders, a duration or a day.
     rank_by: margin of the last year, residual value (rlv), or all margin realised.
+    potential: the Pareto/NBD fit that headroom rests on, made here unless given or `fit` is one; tau: the quantile of
+    purchase rates that is the ceiling. referrals, influence, attributes: made by the functions of these names.
+    influence_share: the socially induced share of value of who is influenced, or "estimate" (0 where it cannot be told
+    from similarity). peers: the attribute whose levels are peer cells. category: a column of the orders, for
+    cross-sell.
     """
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
     engine, orders = customers.engine, customers.orders
     if spend is not None and not orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
     cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
-    engine.register(cells, cell_scores(customers.day_cells(), fit, terms))
+    whole = pareto_fit(customers, fit, potential)
+    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, whole.model, tau))
     engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend))
     active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
     sizes = tier_sizes(active)
     parameters = _parameters(customers, terms, sizes)
     valued = statement("valued", customers=customers.table, cell_scores=cells, spend_lines=lines)
-    view = engine.new_name("valued")
-    ranked = engine.ranked(f"with {view} as (\n{valued}\n)\n{statement('scored', valued=view)}", parameters)
+    total = totals(
+        customers,
+        valued,
+        parameters,
+        Wishes(terms.delta, tau, terms.margin_rate, terms.horizon_days, fit, whole, influence_share, peers, category),
+        Given(referrals, influence, attributes),
+    )
+    parameters |= total.parameters
+    ranked = engine.ranked(f"{total.sql}\n{statement('scored', valued=total.view)}", parameters)
     sql = f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
-    return Scored(engine, sql, parameters, terms, sizes, customers, fit, spend, valued)
+    return Scored(engine, sql, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
 
 
 def _terms(
@@ -177,8 +209,22 @@ def check_margin_rate(given: float | None, *, has_margin: bool) -> float:
     return rate
 
 
-def cell_scores(cells: pa.Table, fit: Fit[Any], terms: Terms) -> pa.Table:
-    """The scores of each distinct history (x, t_x_days, t_days)."""
+def pareto_fit(customers: Customers, fit: Fit[Any], given: Fit[Any] | None = None) -> Fit[Any]:
+    """The Pareto/NBD fit that potential rests on: the one given, the scoring fit, or one made here.
+
+    Only there do more orders in the same lifetime mean more value: with dropout per purchase, a faster customer is
+    gone sooner. Raises BadParameters for a fit of another model.
+    """
+    found = given or (fit if fit.name == "pareto_nbd" else fit_model(ParetoNBD, customers.cells()))
+    if found.name != "pareto_nbd":
+        raise BadParameters(f"Potential rests on a Pareto/NBD fit, but {found.name} was given.")
+    return found
+
+
+def cell_scores(
+    cells: pa.Table, fit: Fit[Any], terms: Terms, pareto: ParetoNBD | None = None, tau: float = 0.9
+) -> pa.Table:
+    """The scores of each distinct history (x, t_x_days, t_days); headroom is empty without a Pareto/NBD."""
     days = check_unit(terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     history = (x, t_x / days, T / days)
@@ -189,7 +235,12 @@ def cell_scores(cells: pa.Table, fit: Fit[Any], terms: Terms) -> pa.Table:
         "expected_orders": quantities.cet(fit.model, horizon, *history),
         "dert": quantities.dert(fit.model, terms.delta, *history),
     }
-    return pa.table({name: cells.column(name) for name in ("x", "t_x_days", "t_days")} | scores)
+    scores["lifetime"] = scores["dert"] * (np.add(fit.model.alpha, history[2])) / np.add(fit.model.r, x)
+    room = pa.nulls(len(x), pa.float64())
+    if pareto is not None:
+        room = pa.array(headroom_orders(pareto, terms.delta, *history, tau))
+    histories = {name: cells.column(name) for name in ("x", "t_x_days", "t_days")}
+    return pa.table(histories | scores | {"headroom_orders": room})
 
 
 def spend_lines(most: int, spend: Fit[Any] | None) -> pa.Table:

@@ -17,6 +17,16 @@ select
   expected_spend,
   dert,
   rlv,
+  potential,
+  cross_sell,
+  crv,
+  referral_value,
+  influence_value,
+  attributed_away,
+  future_referrals,
+  total_accountable,
+  total_attributed,
+  profile,
   case
     when not is_active then 'inactive'
     when rank <= $top then 'top'

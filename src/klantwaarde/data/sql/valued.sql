@@ -31,6 +31,8 @@ select
   expected_orders,
   intercept + slope * coalesce(zbar, 0) as expected_spend,
   dert,
+  lifetime,
+  headroom_orders,
   (intercept + slope * coalesce(zbar, 0)) * dert * cast($expected_margin_rate as double) as rlv
 from measured
 left join cell_scores as s

@@ -1,0 +1,240 @@
+"""The customer asset ledger: who came, who went and what they are worth, in numbers that close exactly.
+
+    customers: opening + new + won back - lost = closing         (active: neither prospect nor lost)
+    value:     opening + the changes of all lines = closing      (all customers ever seen)
+
+Every customer is on one line, by his stage at both dates:
+
+    new           no customer before, active now                 up, down, same   active at both dates
+    won_back      lost before, active now                        still_lost       lost at both dates
+    lost          active before, not any more                    prospect         not a customer at either date
+    intra_period  no customer before, lost now: won and lost within the period
+
+Money is rounded once per customer to four decimals, so that sums are exact in any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from klantwaarde.asset.standing import Standing, both_standings, inside, known_table, labels, moved
+from klantwaarde.data.engine import Engine, statement
+from klantwaarde.errors import BadOrders, BadParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from klantwaarde.data.orders import Orders
+    from klantwaarde.value.score import Scored
+
+LINES = ("new", "won_back", "lost", "up", "down", "same", "intra_period", "still_lost", "prospect")
+STAYED = ("up", "down", "same")
+EVENTS = ("won", "won_back", "lost")
+ALL, UNKNOWN = "all", "unknown"
+NONE = Decimal("0.0000")
+
+
+class Line(NamedTuple):
+    """One line: its customers, and what they were worth at both dates."""
+
+    customers: int = 0
+    opening: Decimal = NONE
+    closing: Decimal = NONE
+
+    @property
+    def change(self) -> Decimal:
+        """What the line adds to the value."""
+        return self.closing - self.opening
+
+
+class Flow(NamedTuple):
+    """Active customers from one date to the other. `net` flows are by the stages at both dates.
+
+    intra: turns within the period, the same number on both sides: intra_new + intra_won_back = intra_lost.
+    """
+
+    opening: int
+    new: int
+    won_back: int
+    lost: int
+    closing: int
+    intra_new: int
+    intra_won_back: int
+    intra_lost: int
+
+    @property
+    def net(self) -> int:
+        """Customers more, or fewer."""
+        return self.closing - self.opening
+
+    @property
+    def gross(self) -> tuple[int, int, int]:
+        """(won, won back, lost), each turn within the period counted."""
+        return self.new + self.intra_new, self.won_back + self.intra_won_back, self.lost + self.intra_lost
+
+
+class Account(NamedTuple):
+    """The ledger of all customers, or of those with one label."""
+
+    label: str
+    lines: Mapping[str, Line]
+    """All of LINES, in order."""
+    flow: Flow
+    turned: Decimal
+    """Value won and lost again, or lost and won back, within the period: the same on both sides of the gross ledger."""
+    vanished: int
+    """Customers that the second date does not know any more; they are among the lost, or lie still."""
+
+    @property
+    def opening(self) -> Decimal:
+        """Value of all customers at the first date."""
+        return sum((line.opening for line in self.lines.values()), NONE)
+
+    @property
+    def closing(self) -> Decimal:
+        """Value of all customers at the second date."""
+        return sum((line.closing for line in self.lines.values()), NONE)
+
+    @property
+    def won_value(self) -> Decimal:
+        """Value won, gross: that of the new and the won back, and what turned within the period."""
+        return self.lines["new"].change + self.lines["won_back"].change + self.turned
+
+    @property
+    def lost_value(self) -> Decimal:
+        """Value written down on those lost, gross, as a positive number."""
+        return self.turned - self.lines["lost"].change
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The books between two dates; the customers behind each line are asked for when wanted."""
+
+    engine: Engine
+    sql: str
+    """One row per customer: line, stages, opening, closing, change, events; see `customers`."""
+    parameters: Mapping[str, Any]
+    total: Account
+    accounts: tuple[Account, ...]
+    """By label, where the ledger was asked for by one; they add up to the total."""
+    before: Standing
+    after: Standing
+
+    def customers(self, line: str, label: str | None = None, most: int | None = None) -> pa.Table:
+        """The customers behind a line, the largest change first; their sums are the line's.
+
+        label: of one account only; most: how many at most. Raises BadParameters for a line that is none.
+        """
+        sql, parameters = self.behind(line, label)
+        return self.engine.arrow(sql + ("" if most is None else f"\nlimit {int(most)}"), parameters)
+
+    def behind(self, line: str, label: str | None = None) -> tuple[str, dict[str, Any]]:
+        """The statement of the customers behind a line, with its parameters: for files and for millions."""
+        if line not in LINES:
+            raise BadParameters(f"line={line!r} is not one of {', '.join(LINES)}.")
+        sql = f"with counted as (\n{self.sql}\n)\n{statement('ledger_behind')}"
+        return sql, {**self.parameters, "line": line, "label": label or ""}
+
+
+def ledger(
+    before: Scored | Any,
+    after: Scored | Any,
+    orders: Orders | None = None,
+    *,
+    stages: tuple[Any, Any] | None = None,
+    by: str | None = None,
+    attributes: Any = None,
+    events: Any = None,
+) -> Ledger:
+    """The ledger between two dates.
+
+    before, after: scored customers of the same orders, or plain tables with customer_id, stage and value. stages: the
+    stages at both dates, tables or lazy statements with customer_id and stage (default: by rule, from the orders).
+    by: cohort_month, cohort_quarter, or a column of `attributes` (customer_id and that column, one row each).
+    events: a table of customer_id, event (won, won_back, lost) and perhaps day and value, of what happened between the
+    dates: without it only who was won and lost within the period is known to have turned, and is worth what is left.
+    Raises BadOrders for rows that cannot be, BadParameters for arguments.
+    """
+    first, second = both_standings(before, after, stages, orders)
+    engine, view = first.engine, moved(first, second)
+    named = labels(engine, view, by, attributes)
+    happened = _happened(first, second, view, events)
+    counted = statement("ledger_counted", moved=view, labels=named, happened=happened)
+    parameters = {"otherwise": ALL if by is None else UNKNOWN}
+    rows = engine.rows(inside("counted", counted, statement("ledger_lines")), parameters)
+    _refuse_contradicted(engine, counted, parameters, rows)
+    accounts = tuple(_account(label, rows) for label in sorted({row["label"] for row in rows}))
+    return Ledger(engine, counted, parameters, _account(None, rows), accounts, first, second)
+
+
+def _happened(first: Standing, second: Standing, view: str, events: Any) -> str:
+    """The name of a table of events per customer, empty where there are none."""
+    engine = first.engine
+    name = engine.new_name("happened")
+    if events is None:
+        counts = ", ".join(f"cast(null as bigint) as {event}" for event in EVENTS)
+        values = "cast(null as decimal(18, 4)) as value_in, cast(null as decimal(18, 4)) as value_out"
+        engine.view(name, f"select customer_id, {counts}, {values} from {view} where 1 = 0")
+        return name
+    engine.create(
+        name,
+        statement("ledger_events", events=_event_rows(engine, events)),
+        {"opened": first.as_of, "closed": second.as_of},
+    )
+    return name
+
+
+def _event_rows(engine: Engine, events: Any) -> str:
+    """The name of a view of customer_id, day, event and value."""
+    given, name = known_table(engine, events, "events", ("customer_id", "event")), engine.new_name("events_read")
+    has = engine.columns(given)
+    other = engine.rows(
+        f"select event, count(*) as n from {given} where event is null or event not in ('won', 'won_back', 'lost') "
+        "group by event order by event"
+    )
+    if other:
+        told = ", ".join(f"{row['n']} row(s) {row['event']!r}" for row in other)
+        raise BadOrders(f"An event is won, won_back or lost, but there are {told}. Rename them or leave them out.")
+    day = "cast(day as date)" if "day" in has else "cast(null as date)"
+    value = "cast(value as decimal(18, 4))" if "value" in has else "cast(null as decimal(18, 4))"
+    known = "" if "day" not in has else " where day is not null"
+    engine.view(name, f"select customer_id, {day} as day, event, {value} as value from {given}{known}")
+    return name
+
+
+def _refuse_contradicted(engine: Engine, counted: str, parameters: Mapping[str, Any], rows: list[Any]) -> None:
+    wrong = sum(row["contradicted"] for row in rows)
+    if wrong:
+        some = engine.rows(
+            f"select customer_id from (\n{counted}\n) as c where is_contradicted order by customer_id limit 5",
+            parameters,
+        )
+        named = ", ".join(str(row["customer_id"]) for row in some)
+        raise BadOrders(
+            f"The events of {wrong} customer(s) do not lead from the stage before to the stage after ({named}). Give "
+            "all events between the two dates, made by the rules that made the stages."
+        )
+
+
+def _account(label: str | None, rows: list[dict[str, Any]]) -> Account:
+    """The account of one label, or of all."""
+    mine = [row for row in rows if label in {None, row["label"]}]
+    lines = {line: _line([row for row in mine if row["line"] == line]) for line in LINES}
+    stayed = sum(lines[line].customers for line in STAYED)
+    new, won_back, lost = (lines[line].customers for line in ("new", "won_back", "lost"))
+    won, back, gone = (sum(row[event] for row in mine) for event in EVENTS)
+    flow = Flow(stayed + lost, new, won_back, lost, stayed + new + won_back, won - new, back - won_back, gone - lost)
+    turned = sum((row["turned"] for row in mine), NONE)
+    return Account(label or ALL, lines, flow, turned, sum(row["vanished"] for row in mine))
+
+
+def _line(rows: list[dict[str, Any]]) -> Line:
+    return Line(
+        sum(row["customers"] for row in rows),
+        sum((row["opening"] for row in rows), NONE),
+        sum((row["closing"] for row in rows), NONE),
+    )

@@ -1,0 +1,94 @@
+"""How many purchases someone alive makes in the time to come: the whole distribution, for every timing model.
+
+The mixture of NBD with dropout: Fader, Hardie & Lee (2005), "Counting your customers the easy way", eq. 8, for BG/NBD;
+for Pareto/NBD the integral over the time of death. A population given alive is one of these, whatever the model.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaln, gammaln
+
+from klantwaarde.errors import BadParameters
+from klantwaarde.models import BGNBD, NBD, ParetoNBD
+from klantwaarde.numerics import LEGENDRE_LONG, log_rising
+
+if TYPE_CHECKING:
+    from klantwaarde.typing import Array, Values
+
+SPREAD, EXTRA, MOST = 10.0, 10, 4_000  # standard deviations and counts beyond the mean, and at most so many counts
+
+
+@singledispatch
+def count_chances(population: object, t: float, most: int) -> Array:  # noqa: ARG001 - one signature for all
+    """P(k purchases in (0, t]) for k = 0 ... most, of someone alive at 0; shape (rows, most + 1).
+
+    population: a model with parameters of shape (rows,). What lies beyond `most` is added to it, so that rows sum to 1.
+    """
+    raise BadParameters(f"The counts of {type(population).__name__} are not known; models are NBD, BGNBD, ParetoNBD.")
+
+
+@count_chances.register(NBD)
+def _(population: NBD, t: float, most: int) -> Array:
+    return _whole(np.exp(_log_nbd(population.r, population.alpha, t, most)))
+
+
+@count_chances.register(BGNBD)
+def _(population: BGNBD, t: float, most: int) -> Array:
+    """Alive after k, or gone at the k-th: B(a, b + k) NBD(k) + B(a + 1, b + k - 1) P(NBD >= k), over B(a, b)."""
+    r, alpha, a, b = (_column(each) for each in population)
+    bought = np.exp(_log_nbd(r[..., 0], alpha[..., 0], t, most))
+    k = np.arange(most + 1)
+    at_least = np.maximum(1 - np.cumsum(bought, axis=-1) + bought, 0)
+    whole = betaln(a, b)
+    gone = np.exp(betaln(a + 1, b + np.maximum(k, 1) - 1) - whole) * at_least
+    return _whole(np.exp(betaln(a, b + k) - whole) * bought + np.where(k > 0, gone, 0.0))
+
+
+@count_chances.register(ParetoNBD)
+def _(population: ParetoNBD, t: float, most: int) -> Array:
+    """Alive until t, or gone at u before: in v = log(1 + u / beta) the density of u is s e^(-s v)."""
+    r, alpha, s, beta = (np.atleast_1d(np.asarray(each, dtype=float)) for each in population)
+    length = np.log1p(t / beta)
+    ways = _log_ways(r, most)
+    chances = np.exp(-s * length)[:, None] * np.exp(ways + _log_timing(r, alpha, t, most))
+    for node, weight in LEGENDRE_LONG:
+        v = node * length
+        gone = weight * length * s * np.exp(-s * v)
+        chances += gone[:, None] * np.exp(ways + _log_timing(r, alpha, beta * np.expm1(v), most))
+    return _whole(chances)
+
+
+def counts_enough(rate_shape: Array, alpha: Array, t: float) -> Array:
+    """A count that is hardly ever passed, per row: the mean and ten standard deviations of NBD without dropout."""
+    mean = rate_shape * t / alpha
+    far = mean + SPREAD * np.sqrt(mean * (1 + t / alpha)) + EXTRA
+    return np.minimum(np.ceil(far), MOST).astype(int)
+
+
+def _log_nbd(r: Values, alpha: Values, t: Values, most: int) -> Array:
+    """Log of Gamma(r + k) / Gamma(r) / k! (alpha / (alpha + t))^r (t / (alpha + t))^k; shape (rows, most + 1)."""
+    return _log_ways(r, most) + _log_timing(r, alpha, t, most)
+
+
+def _log_ways(r: Values, most: int) -> Array:
+    """The part without time, which costs most."""
+    k = np.arange(most + 1)
+    return np.asarray(log_rising(_column(r), k) - gammaln(k + 1))
+
+
+def _log_timing(r: Values, alpha: Values, t: Values, most: int) -> Array:
+    r, alpha, t = (_column(each) for each in (r, alpha, t))
+    return np.asarray(-r * np.log1p(t / alpha) - np.arange(most + 1) * np.log1p(alpha / t))
+
+
+def _column(values: Values) -> Array:
+    return np.atleast_1d(np.asarray(values, dtype=float))[:, None]
+
+
+def _whole(chances: Array) -> Array:
+    chances[:, -1] += np.maximum(1 - chances.sum(-1), 0)
+    return np.asarray(chances / chances.sum(-1, keepdims=True))

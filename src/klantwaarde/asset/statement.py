@@ -1,0 +1,256 @@
+"""The customer equity statement: how the value of the base at one date became that at the next.
+
+    opening + unwind - released + spend + frequency + retention + new customers + model change = closing
+
+In the spirit of Wiesel, Skiera & Villanueva (2008), "Customer equity: an integral part of financial reporting", Journal
+of Marketing 72(2), as actuaries roll a value forward. For someone known at the first date, with that date's parameters,
+D(t0) is expected to become e^(delta H) (D(t0) - PV): unwind is the interest on the opening value, released the margin
+that was expected in the period. What he is worth beyond that, still by those parameters, is experience; its mean is
+zero where the model is true. Experience is split over the factors of D = margin per order x orders per unit of time x
+discounted lifetime. Model change is what new parameters and terms alone make of the same customers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde.asset.effects import Method, check_method
+from klantwaarde.asset.ledger import LINES, NONE
+from klantwaarde.asset.standing import Standing, arrow_table, both_standings, inside, is_priced, known_table, moved
+from klantwaarde.data.cells import check_unit
+from klantwaarde.data.engine import Engine
+from klantwaarde.data.engine import statement as sql_of
+from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.estimate.fit import spend_line
+from klantwaarde.quantities import expected_purchases
+from klantwaarde.value.released import ahead
+from klantwaarde.value.score import Scored, cell_scores, spend_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.orders import Orders
+
+FACTORS = ("margin", "rate", "lifetime")
+PARTS = ("opening", "unwind", "released", "spend", "frequency", "retention", "new_customers", "model_change", "closing")
+
+
+class Memo(NamedTuple):
+    """Margin of the period beside what was expected of it; no part of the equity."""
+
+    realised: Decimal
+    expected: Decimal
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The statement of a period; amounts are exact sums of the customers' parts."""
+
+    opening: Decimal
+    unwind: Decimal
+    released: Decimal
+    """Margin expected in the period, at its end's worth; to be subtracted."""
+    spend: Decimal
+    frequency: Decimal
+    retention: Decimal
+    new_customers: Decimal
+    model_change: Decimal
+    closing: Decimal
+    by_line: Mapping[str, Decimal]
+    """Experience by the ledger's line (won_back, lost, up, down, ...): subtotals, not further lines."""
+    known: Memo
+    """Margin of the period of those who were customers at the first date."""
+    new: Memo
+    """The same of those who came; the first purchase is expected, being known to have happened."""
+    engine: Engine
+    sql: str
+    """One row per customer, all of PARTS."""
+    parameters: Mapping[str, Any]
+
+    @property
+    def expected_closing(self) -> Decimal:
+        """What the opening customers were expected to be worth."""
+        return self.opening + self.unwind - self.released
+
+    @property
+    def experience(self) -> Decimal:
+        """What they are worth beyond that: spend + frequency + retention."""
+        return self.spend + self.frequency + self.retention
+
+    def customers(self, line: str | None = None, most: int | None = None) -> pa.Table:
+        """The statement customer by customer, of one line of the ledger or of all; largest experience first."""
+        if line is not None and line not in LINES:
+            raise BadParameters(f"line={line!r} is not one of {', '.join(LINES)}.")
+        sql = f"with parts as (\n{self.sql}\n)\n{sql_of('statement_behind')}"
+        limit = "" if most is None else f"\nlimit {int(most)}"
+        return self.engine.arrow(sql + limit, {**self.parameters, "line": line or ""})
+
+
+def statement(
+    before: Scored | Any,
+    after: Scored | Any,
+    orders: Orders | None = None,
+    *,
+    stages: tuple[Any, Any] | None = None,
+    method: Method = "shapley",
+    growth: float | None = None,
+) -> Statement:
+    """The statement between two dates.
+
+    before, after: scored customers of the same orders, or plain tables with customer_id, stage, margin, rate and
+    lifetime, whose product is the value by the parameters of the first date. A plain `after` may have a column value
+    (by its own parameters); a plain `before` released (purchases expected in the period, discounted to its start);
+    both expected and realised (margin of the period; margin up to the date). growth: e^(delta H), for plain tables
+    only (default 1). method: how experience is split, see `factor_effects`.
+    Raises BadOrders for rows that cannot be, BadParameters for arguments.
+    """
+    check_method(method)
+    engine, view, tables, grown = _inputs(before, after, orders, stages, growth)
+    parts = sql_of("statement_parts", moved=view, factors_before=tables[0], factors_after=tables[1])
+    parameters = {"growth": grown, "method": method}
+    rows = engine.rows(inside("parts", parts, sql_of("statement_lines")), parameters)
+    negative = sum(row["negative"] for row in rows)
+    if method == "lmdi" and negative:
+        raise BadParameters(f"lmdi takes no negative factors, but {negative} customer(s) have one: take shapley.")
+    return _told(engine, parts, parameters, rows)
+
+
+def _told(engine: Engine, parts: str, parameters: Mapping[str, Any], rows: list[dict[str, Any]]) -> Statement:
+    def total(name: str, **where: Any) -> Decimal:
+        return sum((row[name] for row in rows if all(row[k] == v for k, v in where.items())), NONE)
+
+    by_line = {line: total("experience", line=line, was_known=True) for line in LINES}
+    known, new = (Memo(total("realised", was_known=was), total("expected", was_known=was)) for was in (True, False))
+    return Statement(
+        **{name: total(name) for name in PARTS},
+        by_line=by_line,
+        known=known,
+        new=new,
+        engine=engine,
+        sql=parts,
+        parameters=parameters,
+    )
+
+
+def _inputs(
+    before: Any, after: Any, orders: Orders | None, stages: tuple[Any, Any] | None, growth: float | None
+) -> tuple[Engine, str, tuple[str, str], float]:
+    """(engine, the view of moved customers, tables of factors at both dates, e^(delta H))."""
+    if isinstance(before, Scored) != isinstance(after, Scored):
+        raise BadParameters("before and after must both be scored customers, or both plain tables.")
+    if isinstance(before, Scored):
+        if growth is not None:
+            raise BadParameters("growth follows from the scored customers' dates and discount rate; leave it out.")
+        first, second = both_standings(before, after, stages, orders)
+        H = _horizon(before, after)
+        tables = _factors(before, before, "before", H), _factors(before, after, "after", H)
+        return first.engine, moved(first, second), tables, float(np.exp(before.terms.delta * H))
+    first, second = both_standings(_with_value(before), _with_value(after), stages, None)
+    tables = _plain_factors(first), _plain_factors(second)
+    _refuse_other_value(first, tables[0])
+    return first.engine, moved(first, second), tables, _checked_growth(growth)
+
+
+def _horizon(before: Scored, after: Scored) -> float:
+    """Length of the period in the unit of the first date's fit."""
+    return (after.terms.as_of - before.terms.as_of).days / check_unit(before.terms.unit)
+
+
+def _factors(before: Scored, at: Scored, when: str, H: float) -> str:
+    """The name of a table of the factors of `at`'s customers, by the parameters and terms of `before`."""
+    engine, table, cells = before.engine, before.engine.new_name("factors"), at.customers.day_cells()
+    days = check_unit(before.terms.unit)
+    x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
+    told = ahead(before.fit.model, H, before.terms.delta, x, t_x / days, T / days)
+    scores = told._asdict()
+    if when == "after":  # what is expected of a newcomer who came T ago, the first purchase among it
+        scores = {"rate": told.rate, "released": 0 * told.rate, "expected": 1 + _newcomers(before, T / days)}
+    histories, valued = engine.new_name("ahead"), engine.new_name("valued")
+    engine.register(histories, pa.table({name: cells.column(name) for name in cells.column_names[:3]} | scores))
+    sql, parameters = (before.valued, before.parameters) if at is before else revalued(before, at)
+    margin = {"newcomer_margin": None if when == "before" else _newcomer_margin(before), "priced": is_priced(before)}
+    outer = sql_of("statement_factors", valued=valued, ahead=histories)
+    engine.create(table, inside(valued, sql, outer), {**parameters, **margin})
+    return table
+
+
+def revalued(before: Scored, after: Scored) -> tuple[str, dict[str, Any]]:
+    """The statement that values the later date's customers by the earlier one's parameters and terms."""
+    engine, customers = before.engine, after.customers
+    cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
+    engine.register(cells, cell_scores(customers.day_cells(), before.fit, before.terms))
+    engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, before.spend))
+    sql = sql_of("valued", customers=customers.table, cell_scores=cells, spend_lines=lines)
+    return sql, {**before.parameters, "as_of": after.terms.as_of}
+
+
+def _newcomers(before: Scored, T: Any) -> Any:
+    """Repeat purchases expected of a newcomer by age, once per distinct age."""
+    ages, which = np.unique(T, return_inverse=True)
+    return expected_purchases(before.fit.model, ages)[which]
+
+
+def _newcomer_margin(before: Scored) -> float:
+    if before.spend is None or not is_priced(before):
+        return 1.0
+    intercept, _ = spend_line(before.spend, np.array([0]))
+    return float(intercept[0]) * before.terms.margin_rate
+
+
+def _with_value(source: Any) -> Any:
+    """A plain table with a column value: that of its factors, where it has none."""
+    table = arrow_table(source, "customers")
+    missing = [name for name in FACTORS if name not in table.column_names]
+    if missing:
+        raise BadOrders(f"The customers need columns {', '.join(FACTORS)}; missing are {', '.join(missing)}.")
+    factors = [np.asarray(table.column(name).cast("float64").to_numpy(zero_copy_only=False)) for name in FACTORS]
+    if not all(np.isfinite(factor).all() for factor in factors):
+        raise BadOrders(f"The columns {', '.join(FACTORS)} must be finite in every row.")
+    if "value" in table.column_names:
+        return table
+    return table.append_column("value", pa.array(np.prod(factors, axis=0)))
+
+
+def _plain_factors(given: Standing) -> str:
+    """The name of a view of the factors of a plain table."""
+    engine = given.engine
+    name, source = engine.new_name("factors"), known_table(engine, given.source, "customers", FACTORS)
+    has = engine.columns(source)
+
+    def column(name: str, kind: str) -> str:
+        return f"cast({name if name in has else '0'} as {kind}) as {name}"
+
+    doubles = ", ".join(column(each, "double") for each in (*FACTORS, "released", "expected"))
+    engine.view(name, f"select customer_id, {doubles}, {column('realised', 'decimal(18, 4)')} from {source}")
+    return name
+
+
+def _refuse_other_value(first: Standing, factors: str) -> None:
+    off = "abs(cast(s.value as double) - f.margin * f.rate * f.lifetime) > 0.0001 + 1e-9 * abs(cast(s.value as double))"
+    more = "f.released < 0 or f.released > f.rate * f.lifetime * (1 + 1e-9)"
+    found = first.engine.one(
+        f"select count(*) filter (where {off}) as n, count(*) filter (where {more}) as more "
+        f"from {first.table} as s join {factors} as f on s.customer_id = f.customer_id"
+    )
+    if found["n"]:
+        raise BadOrders(
+            f"{found['n']} row(s) before have a value that is not margin x rate x lifetime: leave the column value out."
+        )
+    if found["more"]:
+        raise BadOrders(
+            f"{found['more']} row(s) before have a released below 0 or above rate x lifetime: a period cannot bring "
+            "more purchases than all time to come."
+        )
+
+
+def _checked_growth(growth: float | None) -> float:
+    if growth is None:
+        return 1.0
+    if not (np.isfinite(growth) and growth > 0):
+        raise BadParameters(f"growth={growth!r} must be finite and above 0: e^(delta H), 1 without interest.")
+    return float(growth)

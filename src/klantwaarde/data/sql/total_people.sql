@@ -1,0 +1,6 @@
+-- The customers at some nodes, in the order of their places.
+select p.place, s.customer_id, s.tier, s.rlv, s.crv, s.influence_value, s.total_accountable
+from picked as p
+join nodes as n on p.node = n.node
+join scored as s on n.customer_id = s.customer_id
+order by p.place

@@ -1,0 +1,1 @@
+"""How customers move between the stages of a relation, and what a stage is worth."""

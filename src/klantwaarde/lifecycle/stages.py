@@ -1,0 +1,269 @@
+"""The stage of every customer's relation: one of nine, why, since when, and what is due next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde.data.attributes import Attributes
+from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.data.engine import Engine, identifier, statement
+from klantwaarde.data.lines import create_occasions
+from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
+from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from klantwaarde.data.orders import Orders
+    from klantwaarde.estimate.result import Fit
+    from klantwaarde.value.score import Scored
+
+COLUMNS = (
+    ("customer_id", "id as it came in", "The customer."),
+    ("stage", "name", "The stage of the relation."),
+    ("stage_since", "date", "The day from which the stage holds; of new, core, growing and declining the first known."),
+    ("stage_reason", "text", "Which rule applied, with its numbers."),
+    ("clause", "name", "The same rule as one word."),
+    ("p_alive", "chance", "That the customer is still a customer."),
+    ("p_active", "chance", "Of an order within the horizon of the rules, 26 weeks."),
+    ("overdue", "chance", "Of a silence as long as this one, were the customer still there."),
+    ("next_order_expected", "date", "Day by which half of those like this one who stay order again; none of the lost."),
+    ("at_risk_from", "date", "Day from which the customer is at risk, or worse, without a further order."),
+    ("previous_stage", "name", "The stage at the date before, where known."),
+)
+"""(column, unit, meaning) of the staged customers."""
+
+
+class Before(NamedTuple):
+    """Stages found before, as a table in the engine with customer_id, stage and stage_since, and their day."""
+
+    table: str
+    as_of: dt.date
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The staged customers, lazy in the engine until asked for; one row per customer, COLUMNS says which columns."""
+
+    engine: Engine
+    sql: str
+    parameters: Mapping[str, Any]
+    rules: Rules
+    cuts: Cuts
+    as_of: dt.date
+    customers: Customers
+    scored: Scored | None = None
+
+    def to_arrow(self) -> pa.Table:
+        """An Arrow table."""
+        return self.engine.arrow(self.sql, self.parameters)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame."""
+        return self.engine.pandas(self.sql, self.parameters)
+
+    def write(self, path: str | Path) -> Path:
+        """A Parquet file, whole or not at all; its footer holds the rules."""
+        told = {"as_of": str(self.as_of), "rules": self.rules.version, "cuts": str(self.cuts)}
+        self.engine.write_parquet(self.sql, Path(path), self.parameters, told)
+        return Path(path)
+
+    def counts(self) -> dict[str, int]:
+        """Customers per stage, all nine, in the order of STAGES."""
+        sql = f"with staged as ({self.sql}) {statement('stage_counts')}"
+        found = {row["stage"]: row["n"] for row in self.engine.rows(sql, self.parameters)}
+        return {stage: int(found.get(stage, 0)) for stage in STAGES}
+
+    def kept(self) -> Before:
+        """The stages as a table of the engine, to be handed in as `previous` at a later date."""
+        table = self.engine.new_name("stages")
+        self.engine.create(table, self.sql, self.parameters)
+        return Before(table, self.as_of)
+
+
+class Crossed(NamedTuple):
+    """The customers of one stage and one level of an attribute; value and potential are None where not known."""
+
+    stage: str
+    level: str
+    customers: int
+    value: float | None
+    potential: float | None
+
+
+def stages(
+    scored: Scored,
+    orders: Orders,
+    *,
+    as_of: str | dt.date | None = None,
+    rules: str = "default",
+    cuts: Cuts | None = None,
+    previous: Before | None = None,
+    prospects: str | None = None,
+) -> Stages:
+    """The stage of every scored customer, by a named set of rules; the first that matches counts.
+
+    orders: those that were scored. as_of: the day of the scores, or nothing. rules: default, days or rfm. cuts: limits
+    of LOST, as `calibration` finds them (default: constants). previous: stages at an earlier date; without an order
+    since, a customer then only gets better by passing a limit by more than 0.05. prospects: a table of the engine with
+    the customer_id of leads; those who are no customers are added. Customers whose days all net below zero have made no
+    purchase and are prospects, too.
+    """
+    base = scored.customers
+    if orders.engine is not base.engine:
+        raise BadParameters(
+            "These orders are not those that were scored. Hand in the ones that the scores were made of."
+        )
+    if as_of is not None and read_day(as_of, "as_of") != base.as_of:
+        raise BadParameters(f"as_of={as_of} is not the day of the scores, {base.as_of}. Score as of that day first.")
+    found = staged(replace(base, orders=orders), scored.fit, rules_named(rules), cuts, previous, prospects)
+    return replace(found, scored=scored)
+
+
+def staged(
+    base: Customers,
+    fit: Fit[Any],
+    rules: Rules,
+    cuts: Cuts | None = None,
+    previous: Before | None = None,
+    prospects: str | None = None,
+) -> Stages:
+    """The stages of a base under a fit of a timing model; as `stages`, without scores."""
+    if fit.unit is None:
+        raise BadParameters(f"{fit.name} is a spend model. Stages need a timing model.")
+    engine, limits_of_lost = base.engine, check_cuts(cuts or Cuts())
+    cells = base.day_cells()
+    scores = scores_of(base, cells) if rules.name == "rfm" else None
+    since = _since(base, rules, cells)
+    gaps = _gaps(base, since["recent_from"])
+    judged = Judge(fit, rules, limits_of_lost, scores)
+    recent = _recent(base, gaps, judged, since)
+    table = engine.new_name("stage_cells")
+    engine.register(table, stage_cells(cells, judged, held=previous is not None))
+    before = previous.table if previous is not None else _nothing(base)
+    sql = statement("stage_staged", customers=base.table, stage_cells=table, recent=recent, previous=before)
+    if prospects is not None:
+        sql = _with_leads(base, sql, prospects, before)
+    day = previous.as_of if previous is not None else base.as_of
+    told = _parameters(base, rules, scores) | since | {"as_of": base.as_of, "previous_day": day}
+    return Stages(engine, sql, told, rules, limits_of_lost, base.as_of, base)
+
+
+def _since(base: Customers, rules: Rules, cells: pa.Table) -> dict[str, Any]:
+    """The days after which orders are recent, count for the trend, and win a customer back."""
+    back = max(rules.back_days, int(2 * median_gap(cells)) if rules.name == "default" else 0)
+    return {
+        "back_days": back,
+        "back_from": _ago(base, back),
+        "trend_from": _ago(base, rules.trend_days),
+        "recent_from": _ago(base, max(back, rules.trend_days)),
+    }
+
+
+def _ago(base: Customers, days: int) -> dt.date:
+    return base.as_of - dt.timedelta(days=days)
+
+
+def _gaps(base: Customers, recent_from: dt.date) -> str:
+    """A table of the repeat purchases since a day, with the history before each; reads only who bought since."""
+    engine, orders = base.engine, base.orders
+    lines, gaps = engine.new_name("lines"), engine.new_name("gaps")
+    who = f"select customer_id from {base.table} where last_order > date '{recent_from}' and orders > 1"
+    engine.view(lines, f"select * from {orders.lines} where customer_id in ({who})")
+    rule = "occasions" if orders.batches is None else "merged"
+    occasions = create_occasions(engine, lines, orders.columns.absent, rule)
+    sql = statement("stage_gaps", occasions=occasions, customers=base.table)
+    engine.create(gaps, sql, {"recent_from": recent_from, "as_of": base.as_of})
+    return gaps
+
+
+def _recent(base: Customers, gaps: str, judged: Judge, since: Mapping[str, Any]) -> str:
+    """A table of customers with recent repeat orders: how many, and the last that won one back."""
+    engine = base.engine
+    pairs = engine.arrow(statement("stage_pairs", gaps=gaps))
+    x, t_x = (np.asarray(pairs.column(name)).astype(np.int64) for name in ("x", "t_x_days"))
+    marks, recent = engine.new_name("marks"), engine.new_name("recent")
+    gone = judged.marks(x, t_x).gone if len(x) else x
+    engine.register(marks, pa.table({"x": x, "t_x_days": t_x, "gone_days": gone.astype(np.int64)}))
+    engine.create(recent, statement("stage_recent", gaps=gaps, marks=marks), since)
+    engine.drop(gaps)
+    return recent
+
+
+def _parameters(base: Customers, rules: Rules, scores: Scores | None) -> dict[str, Any]:
+    never = (float(NEVER),) * 4
+    told = {
+        "has_money": base.orders.has_money and scores is not None,
+        "scored": scores is not None,
+        "slack": str(HYSTERESIS),
+        "trend_days": str(rules.trend_days),
+        "active_days": str(rules.active_days),
+    }
+    for name, values in (("f", scores.frequency if scores else never), ("m", scores.money if scores else never)):
+        told |= {f"{name}_{place}": value for place, value in enumerate(values, 1)}
+    return told
+
+
+def _nothing(base: Customers) -> str:
+    """A name for no previous stages."""
+    name = base.engine.new_name("previous")
+    columns = "customer_id, cast(null as varchar) as stage, cast(null as date) as stage_since"
+    base.engine.view(name, f"select {columns} from {base.table} where 1 = 0")
+    return name
+
+
+def _with_leads(base: Customers, sql: str, leads: str, before: str) -> str:
+    types = base.engine.columns(leads)
+    if "customer_id" not in types:
+        raise BadOrders(f"The prospects have no column customer_id; they have {', '.join(types)}.")
+    wanted = base.engine.columns(base.table)["customer_id"]
+    if types["customer_id"] != wanted:
+        raise BadOrders(
+            f"The prospects' customer_id is {types['customer_id']}, that of the orders {wanted}. Cast it before."
+        )
+    view = base.engine.new_name("staged")
+    union = statement("stage_leads", staged=view, leads=leads, customers=base.table, previous=before)
+    return f"with {view} as (\n{sql}\n)\n{union}"
+
+
+def cross(found: Stages, attributes: Attributes | str, column: str, *, potential: str | None = None) -> list[Crossed]:
+    """Relation stages crossed with the levels of an attribute, such as the life stage: customers, value, potential.
+
+    attributes: of `attributes`, or a table of the engine with customer_id and the column, one row per customer.
+    potential: a table of the engine with customer_id and potential. Value is the residual value, where there are
+    scores with money. Customers of whom nothing is known have the level 'unknown'. Counts add up to all customers.
+    """
+    engine = found.engine
+    table = attributes.view if isinstance(attributes, Attributes) else attributes
+    has = engine.columns(table)
+    missing = [name for name in ("customer_id", column) if name not in has]
+    if missing:
+        raise BadOrders(f"The attributes have no column {', '.join(missing)}; they have {', '.join(has)}.")
+    levels = engine.new_name("levels")
+    engine.view(levels, f"select customer_id, {identifier(column)} as level from {table}")
+    amounts, extra = _amounts(found, potential)
+    crossed = statement("stage_crossed", staged="staged_now", levels=levels, amounts="amounts_now")
+    sql = f"with staged_now as (\n{found.sql}\n), amounts_now as (\n{amounts}\n)\n{crossed}"
+    rows = engine.rows(sql, {**extra, **found.parameters})
+    return [Crossed(**{name: row[name] for name in Crossed._fields}) for row in rows]
+
+
+def _amounts(found: Stages, potential: str | None) -> tuple[str, Mapping[str, Any]]:
+    """SQL of value and potential per customer, and its parameters."""
+    base, scored = found.customers, found.scored
+    values = f"({scored.valued})" if scored is not None else f"(select customer_id, null as rlv from {base.table})"
+    if potential is None:
+        sql = f"select v.customer_id, v.rlv as value, cast(null as double) as potential from {values} as v"
+    else:
+        joined = f"left join {potential} as p on p.customer_id = v.customer_id"
+        sql = f"select v.customer_id, v.rlv as value, p.potential as potential from {values} as v {joined}"
+    return sql, scored.parameters if scored is not None else {}

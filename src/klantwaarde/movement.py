@@ -1,0 +1,257 @@
+"""How the base moved: stages at both ends of a period, ledger, statement and pyramid, one period after another."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from klantwaarde.asset.ledger import Account, Ledger, ledger
+from klantwaarde.asset.migration import Migration, migration
+from klantwaarde.asset.statement import Statement, statement
+from klantwaarde.data.customers import Customers, customers, read_day, year_before
+from klantwaarde.errors import BadParameters
+from klantwaarde.estimate.fit import fit
+from klantwaarde.estimate.result import Fit
+from klantwaarde.lifecycle.calibration import Calibration, calibration
+from klantwaarde.lifecycle.rules import Cuts
+from klantwaarde.lifecycle.stages import Before, Stages, stages
+from klantwaarde.models import GammaGamma
+from klantwaarde.value.score import Scored, score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.orders import Orders
+    from klantwaarde.progress import Say
+
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+FEWEST = 8 * 7  # days of orders before a date, for a model to be fitted there
+
+
+class Standing(NamedTuple):
+    """The base at one date: scored, and its stages kept in the engine."""
+
+    scored: Scored
+    stages: Stages
+    kept: Before
+
+
+@dataclass(frozen=True)
+class Period:
+    """What changed between two dates; `statement` is None where the orders carry no amounts."""
+
+    start: dt.date
+    end: dt.date
+    before: Standing
+    after: Standing
+    ledger: Ledger
+    statement: Statement | None
+    migration: Migration
+
+
+def dates_between(first: dt.date, end: dt.date, every: str) -> tuple[dt.date, ...]:
+    """Ends of months, quarters or years up to `end`, the last of them `end` itself, from the first that can be fitted.
+
+    Raises BadParameters for another step, or where there are not two such days.
+    """
+    if every not in MONTHS:
+        raise BadParameters(f"every={every!r} is not one of {', '.join(MONTHS)}.")
+    found, step = [end], MONTHS[every]
+    last = (end + dt.timedelta(days=1)).replace(day=1) - dt.timedelta(days=1)
+    month = last.year * 12 + last.month - 1
+    month -= (month + 1) % step
+    day = _month_end(month)
+    if day == end:
+        month -= step
+    while (day := _month_end(month)) >= first + dt.timedelta(days=FEWEST):
+        found.append(day)
+        month -= step
+    if len(found) < 2:
+        raise BadParameters(
+            f"Between the first order ({first}) and {end} there is no end of a {every} with {FEWEST} days of orders "
+            "before it. Take shorter periods, or more orders."
+        )
+    return tuple(reversed(found))
+
+
+def _month_end(month: int) -> dt.date:
+    """The last day of the month that is so many months after January of the year 0."""
+    return dt.date((month + 1) // 12, (month + 1) % 12 + 1, 1) - dt.timedelta(days=1)
+
+
+def since_day(since: str, as_of: dt.date) -> dt.date:
+    """The day that `since` means: a day, or '12 months' before the end. Raises BadParameters."""
+    words = since.split()
+    if len(words) == 2 and words[0].isdigit() and words[1].rstrip("s") in {"month", "year"}:
+        months = int(words[0]) * (12 if words[1].startswith("year") else 1)
+        if months == 12:
+            return year_before(as_of)
+        month = as_of.year * 12 + as_of.month - 1 - months
+        return min(_month_end(month), _month_end(month).replace(day=min(as_of.day, _month_end(month).day)))
+    day = read_day(since, "since")
+    if day >= as_of:
+        raise BadParameters(f"since={since} must lie before the end of observation, {as_of}.")
+    return day
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the base is valued and staged at every date."""
+
+    Model: Any
+    annual_discount_rate: float
+    margin_rate: float | None
+    horizon: str
+    rank_by: Any
+    unit: str
+    rules: str = "default"
+    cuts: Cuts | None = None
+
+
+def standing_at(
+    orders: Orders, day: dt.date, terms: Terms, earlier: Before | None = None, fits: tuple[Fit[Any], Any] | None = None
+) -> Standing:
+    """The base at a day, by orders up to it and models fitted on them (or the ones given)."""
+    base = customers(orders, day, terms.unit)
+    timing, spend = fits or (fit(terms.Model, base.cells()), _spend(base))
+    scored = score(
+        base,
+        timing,
+        spend,
+        annual_discount_rate=terms.annual_discount_rate,
+        margin_rate=terms.margin_rate,
+        horizon=terms.horizon,
+        rank_by=terms.rank_by,
+    )
+    return staged(scored, orders, terms, earlier)
+
+
+def staged(scored: Scored, orders: Orders, terms: Terms, earlier: Before | None = None) -> Standing:
+    """A scored base with its stages."""
+    found = stages(scored, orders, rules=terms.rules, cuts=terms.cuts, previous=earlier)
+    return Standing(scored, found, found.kept())
+
+
+def _spend(base: Customers) -> Fit[Any] | None:
+    if not base.orders.has_money or not base.totals["repeat_customers"]:
+        return None
+    cells = base.spend()
+    return fit(GammaGamma, cells) if len(cells) else None
+
+
+def period(before: Standing, after: Standing, orders: Orders, by: str | None = None, attributes: Any = None) -> Period:
+    """What changed between two standings of the same orders."""
+    both = (before.kept.table, after.kept.table)
+    start, end = before.scored.terms.as_of, after.scored.terms.as_of
+    money = orders.has_money and before.scored.spend is not None and after.scored.spend is not None
+    return Period(
+        start,
+        end,
+        before,
+        after,
+        ledger(before.scored, after.scored, orders, stages=both, by=by, attributes=attributes),
+        statement(before.scored, after.scored, orders, stages=both) if money else None,
+        migration(before.scored, after.scored, expected=_expected(before.scored, after.scored)),
+    )
+
+
+def _expected(before: Scored, after: Scored) -> bool:
+    """Whether moves by chance can be told: of what the last year brought, with a year between the dates at most."""
+    near = (after.terms.as_of - before.terms.as_of).days <= 366
+    return near and before.terms.rank_by == "last_year" and (before.spend is not None or not _has_money(before))
+
+
+def _has_money(scored: Scored) -> bool:
+    return scored.customers.orders.has_money
+
+
+def periods(
+    orders: Orders, days: tuple[dt.date, ...], terms: Terms, say: Say, by: str | None = None, attributes: Any = None
+) -> tuple[Period, ...]:
+    """The periods between these days, one after another; each date's models are fitted on the orders up to it."""
+    found: list[Period] = []
+    before: Standing | None = None
+    for day in days:
+        say(f"valuing and staging the base on {day}")
+        after = standing_at(orders, day, terms, before.kept if before else None)
+        if before is not None:
+            found.append(period(before, after, orders, by, attributes))
+        before = after
+    return tuple(found)
+
+
+def calibrated(orders: Orders, Model: Any, as_of: dt.date, unit: str) -> Calibration:
+    """Limits of lost at a day, from the orders up to it."""
+    return calibration(orders, Model, as_of=as_of, unit=unit)
+
+
+def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
+    """A period in plain values, for JSON and the report."""
+    return {
+        "start": found.start,
+        "end": found.end,
+        "rules": found.after.stages.rules.version,
+        "cuts": found.after.stages.cuts.told,
+        "lost_told": lost.told if lost else None,
+        "stages": {"before": found.before.stages.counts(), "after": found.after.stages.counts()},
+        "ledger": account_told(found.ledger.total),
+        "accounts": [account_told(account) for account in found.ledger.accounts],
+        "statement": _statement_told(found.statement),
+        "migration": _migration_told(found.migration),
+    }
+
+
+def account_told(account: Account) -> dict[str, Any]:
+    """The ledger of one account."""
+    lines = {name: line._asdict() | {"change": line.change} for name, line in account.lines.items()}
+    won, won_back, lost = account.flow.gross
+    return {
+        "label": account.label,
+        "flow": account.flow._asdict() | {"net": account.flow.net},
+        "gross": {"won": won, "won_back": won_back, "lost": lost},
+        "lines": lines,
+        "opening": account.opening,
+        "closing": account.closing,
+        "won_value": account.won_value,
+        "lost_value": account.lost_value,
+    }
+
+
+STATEMENT = ("opening", "unwind", "released", "spend", "frequency", "retention", "new_customers", "model_change",
+             "closing")  # fmt: skip
+
+
+def _statement_told(found: Statement | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    lines = {name: getattr(found, name) for name in STATEMENT}
+    return lines | {
+        "experience": found.experience,
+        "expected_closing": found.expected_closing,
+        "by_line": dict(found.by_line),
+        "memo": {"known": found.known._asdict(), "new": found.new._asdict()},
+    }
+
+
+def _migration_told(found: Migration) -> dict[str, Any]:
+    cells = [
+        {"before": before, "after": after, **cell._asdict()}
+        for (before, after), cell in found.cells.items()
+        if cell.customers
+    ]
+    chance = found.chance
+    return {
+        "cells": cells,
+        "ups": found.ups,
+        "downs": found.downs,
+        "thresholds": found.thresholds._asdict() if found.thresholds else None,
+        "chance": None if chance is None else _chance_told(chance),
+    }
+
+
+def _chance_told(chance: Any) -> Mapping[str, Any]:
+    sides = {name: getattr(chance, name) for name in ("ups", "downs")}
+    return {"customers": chance.customers, "of": chance.of} | {
+        name: side._asdict() | {"excess": side.excess} for name, side in sides.items()
+    }

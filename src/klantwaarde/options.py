@@ -1,0 +1,118 @@
+"""What the commands share: the app, the options that are settings, and how things are said."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+
+from klantwaarde.models import MODELS
+from klantwaarde.report.facts import plain
+from klantwaarde.settings import Settings
+
+DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
+
+HELP = {
+    "orders": "Parquet or CSV file or pattern, a DuckDB file or postgresql://user@host/database (with --table).",
+    "customer_id": "Column of the customer.  [default: customer_id]",
+    "date": "Column of the date.  [default: date]",
+    "amount": "Column of the amount.  [default: amount, if there is one]",
+    "quantity": "Column of the quantity, with --price in place of --amount.",
+    "price": "Column of the price, with --quantity.",
+    "margin": "Column of the margin earned on the line.",
+    "order_id": "Column of the order number; checked only.",
+    "duplicates": "Lines equal in every column: keep or drop.  [default: keep]",
+    "unreadable": "Text that is no date or number: error or set_aside.  [default: error]",
+    "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",
+    "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
+    "timezone": "Where days begin, for instants.  [default: UTC]",
+    "encoding": "Of text files.  [default: utf-8]",
+    "table": "Table in a DuckDB file or a database.",
+    "query": "Statement in a database, in place of --table; it can only read.",
+    "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last order date]",
+    "unit": "Unit of time: day, week, month or year.  [default: week]",
+    "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
+    "annual_discount_rate": "Effective, per year: 0.10 is ten per cent.  [default: 0.10]",
+    "margin_rate": "Margin per unit of revenue: 0.30 is thirty cents on the euro.  [default: 1]",
+    "horizon": "Of expected orders: '12 months', '90 days' or a day.  [default: 12 months]",
+    "rank_by": "What ranks the pyramid: last_year, rlv or realised.  [default: last_year]",
+    "currency": "Such as EUR, for the report.",
+    "language": "Of the report: en or nl.  [default: en]",
+    "title": "Of the report.",
+    "engine": "duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
+    "master": "Spark's master.  [default: local[*]]",
+    "memory_limit": "For the engine, such as 4GB; beyond it, it spills to disk.  [default: half of the machine's]",
+    "partition_by": "Scored customers as a folder per value of these columns, with commas: tier.  [default: one file]",
+    "referrals": "File of who brought whom: referrer_id, referred_id; if known date, incentive_cost, p_anyway, ...",
+    "influence": "File of who influences whom: source_id, target_id and, if known, weight, date.",
+    "attributes": "File of what is known of customers: customer_id and anything else.",
+    "influence_share": "Share of value set off by others: a number, or estimate.  [default: estimate]",
+    "peers": "Attribute whose levels are peer cells, for potential.  [default: one cell]",
+    "category": "Column of the orders with the category, for cross-sell.",
+    "to": "Database for the scored customers too: postgresql://user@host/database.",
+    "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
+    "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
+    "keep_model": "Score with the model in the state, without fitting.",
+    "fail_on_drift": "Exit code 3, with results, where new orders are not what the model before expects.",
+    "out": "Folder for the results, replaced as a whole.  [default: results]",
+}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="What each customer is worth, and where each customer stands. "
+    "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
+)
+words = Console(stderr=True, highlight=False)
+paper = Console(highlight=False)
+
+VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
+ENGINE = ("engine", "master")
+BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category")
+STATE = ("state", "keep_model", "fail_on_drift")
+TO = ("out", "partition_by", "to", "to_table")
+LOOK = ("currency", "language", "title")
+
+Source = Annotated[Optional[str], typer.Argument(metavar="ORDERS", help=HELP["orders"], show_default=False)]
+Config = Annotated[Optional[Path], typer.Option(help="Settings in a TOML file; flags prevail.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options for these settings, in place of **given: each is written once, in Settings and HELP."""
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        made = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names
+        ]
+        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
+        return command
+
+    return wrap
+
+
+def _option(name: str) -> Any:
+    kind = next(str(item.type) for item in fields(Settings) if item.name == name)
+    of = bool if kind == "bool" else float if kind.startswith("float") else str
+    return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
+
+
+def say(text: str) -> None:
+    """A word to who waits, beside the output."""
+    words.print(f"· {text}", style="dim", markup=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """A value for machines, on standard output."""
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,113 @@
+"""What customers could be worth beside what they are: peers by attribute, and categories not bought yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde.data.cells import Cells, check_unit
+from klantwaarde.data.engine import Engine, identifier, statement
+from klantwaarde.data.grouped import Grouped, grouped
+from klantwaarde.errors import BadParameters
+from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell
+from klantwaarde.value.peers import Peers, fit_peers, peer_headroom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.attributes import Attributes
+    from klantwaarde.data.customers import Customers
+    from klantwaarde.estimate.result import Fit
+    from klantwaarde.models import ParetoNBD
+    from klantwaarde.typing import Array
+
+
+class Beside(NamedTuple):
+    """Peer cells: their fit, the names of the levels, and two tables in the engine to join with."""
+
+    peers: Peers
+    names: tuple[str, ...]
+    levels: str
+    scores: str
+
+
+def beside_peers(
+    customers: Customers, attributes: Attributes, column: str, whole: Fit[ParetoNBD], delta: float, tau: float
+) -> Beside:
+    """Headroom of every history beside the peers of each level of an attribute.
+
+    Raises BadParameters where the attributes have no such column.
+    """
+    if column not in attributes.columns:
+        known = ", ".join(attributes.columns)
+        raise BadParameters(f"The attributes have no column {column!r}; peers share one of {known}.")
+    engine, levels = customers.engine, customers.engine.new_name("levels")
+    value = f"coalesce(cast({identifier(column)} as varchar), 'unknown')"
+    engine.view(levels, f"select customer_id, {value} as level from {attributes.view}")
+    sql = statement("peer_cells", customers=customers.table, levels=levels)
+    table = engine.arrow(sql, {"as_of": customers.as_of})
+    labels = table.column("level").combine_chunks().dictionary_encode()
+    level, days = np.asarray(labels.indices, dtype=np.int64), check_unit(customers.unit)
+    x, t_x, T, n = (np.asarray(table.column(name), dtype=float) for name in ("x", "t_x_days", "t_days", "n"))
+    cells = Cells(x, t_x / days, T / days, n, unit=customers.unit)
+    peers = fit_peers(cells, level, whole)
+    scores = engine.new_name("peer_scores")
+    orders = peer_headroom(peers, level, delta, x, t_x / days, T / days, 1.0, tau)
+    engine.register(scores, table.drop_columns(["n"]).append_column("headroom_orders", pa.array(orders)))
+    return Beside(peers, tuple(labels.dictionary.to_pylist()), levels, scores)
+
+
+class Breadth(NamedTuple):
+    """Cross-sell potential: the kernel's answer, the categories, and the table of (customer_id, cross_sell)."""
+
+    found: CrossSell
+    categories: tuple[str, ...]
+    table: str
+    left_out: int
+
+
+def breadth(
+    customers: Customers,
+    valued: str,
+    parameters: Mapping[str, Any],
+    category: str,
+    margin_rate: float,
+    horizon_days: float,
+) -> Breadth:
+    """Cross-sell potential of every customer with a category, from a column of the orders.
+
+    valued: SQL of the valued customers. Margins in a category are its money times the expected margin rate.
+    """
+    seen = grouped(customers.orders, category, customers.as_of)
+    engine = customers.engine
+    alive, left = _standing(engine, valued, parameters, seen)
+    owned = _owned(seen, float(np.datetime64(customers.as_of, "D").astype(int)), margin_rate)
+    found = cross_sell(owned, left, horizon=horizon_days, unit=customers.unit, alive=alive)
+    table = engine.new_name("cross_sells")
+    engine.register(table, pa.table({"customer_id": seen.customers, "cross_sell": found.value}))
+    return Breadth(found, seen.groups, table, seen.left_out)
+
+
+def _standing(engine: Engine, valued: str, parameters: Mapping[str, Any], seen: Grouped) -> tuple[Array, Array]:
+    """P(alive) and lifetime of the customers seen, in their order; 0 for who has no purchase."""
+    names, view = engine.new_name("seen"), engine.new_name("valued_of")
+    engine.register(names, pa.table({"customer_id": seen.customers, "place": np.arange(len(seen.customers))}))
+    table = engine.arrow(
+        f"with {view} as (\n{valued}\n)\nselect coalesce(v.p_alive, 0) as p_alive, coalesce(v.lifetime, 0) as lifetime "
+        f"from {names} as s left join {view} as v on s.customer_id = v.customer_id order by s.place",
+        parameters,
+    )
+    alive, left = (np.asarray(table.column(name), dtype=float) for name in ("p_alive", "lifetime"))
+    return alive, left
+
+
+def _owned(seen: Grouped, last: float, margin_rate: float) -> Owned:
+    """One row per customer and category: the first day, and the margin there, 0 where it nets below zero."""
+    size = len(seen.groups)
+    pair, where = np.unique(seen.customer * size + seen.group, return_inverse=True)
+    first = np.full(len(pair), np.inf)
+    np.minimum.at(first, where, seen.day)
+    spend = np.maximum(np.bincount(where, seen.amount), 0.0) * margin_rate
+    return Owned(pair // size, pair % size, first, spend, len(seen.customers), size, last)

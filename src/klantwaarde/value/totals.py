@@ -1,0 +1,164 @@
+"""The statement that gives every customer potential and total value, from whatever was given beside the orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde.data.engine import Engine, statement
+from klantwaarde.errors import BadParameters
+from klantwaarde.value.indirect import Indirect, indirect
+from klantwaarde.value.opportunity import Beside, Breadth, beside_peers, breadth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.attributes import Attributes
+    from klantwaarde.data.customers import Customers
+    from klantwaarde.data.links import Links
+    from klantwaarde.estimate.result import Fit
+
+EMPTY = {
+    "linked": ("customer_id", "crv", "referral_value", "influence_value", "attributed_away", "total_accountable",
+               "future_referrals"),
+    "futures": ("x", "t_x_days", "t_days", "future_referrals"),
+    "cross_sells": ("customer_id", "cross_sell"),
+    "levels": ("customer_id", "level"),
+    "peer_scores": ("level", "x", "t_x_days", "t_days", "headroom_orders"),
+}  # fmt: skip
+"""The tables that the statement joins, and their columns: empty where nothing was given."""
+
+
+class Given(NamedTuple):
+    """What came beside the orders."""
+
+    referrals: Links | None
+    influence: Links | None
+    attributes: Attributes | None
+
+
+class Wishes(NamedTuple):
+    """How it is to be used."""
+
+    delta: float
+    tau: float
+    margin_rate: float
+    horizon_days: float
+    fit: Fit[Any]
+    pareto: Fit[Any]
+    influence_share: float | Literal["estimate"]
+    peers: str | None
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """`with` clauses that end in `view`, its parameters, and what it rests on; None for what was not given."""
+
+    sql: str
+    view: str
+    parameters: Mapping[str, Any]
+    given: Given
+    tau: float
+    indirect: Indirect | None = None
+    beside: Beside | None = None
+    breadth: Breadth | None = None
+
+
+def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wishes: Wishes, given: Given) -> Totals:
+    """The valued customers with potential and what they are worth through others.
+
+    Raises BadParameters where what was asked needs money, or attributes, that are not there.
+    """
+    _check(customers, wishes, given)
+    engine = customers.engine
+    view, first = engine.new_name("totalled"), engine.new_name("valued")
+    if not (given.referrals or given.influence or wishes.peers or wishes.category):
+        sql = f"with {first} as (\n{valued}\n), {view} as (\n{statement('untotalled', valued=first)}\n)"
+        return Totals(sql, view, {}, given, wishes.tau)
+    through, lines = None, None
+    if given.referrals is not None or given.influence is not None:
+        links = (given.referrals, given.influence)
+        through, lines = indirect(
+            customers, wishes.fit, valued, parameters, wishes.delta, *links, wishes.influence_share
+        )
+    beside = None
+    if wishes.peers is not None and given.attributes is not None:
+        beside = beside_peers(customers, given.attributes, wishes.peers, wishes.pareto, wishes.delta, wishes.tau)
+    wide = None
+    if wishes.category is not None:
+        more = (wishes.category, wishes.margin_rate, wishes.horizon_days)
+        wide = breadth(customers, valued, parameters, *more)
+    tables = _tables(customers, through, lines, beside, wide)
+    joined = statement("totalled", valued=first, **tables)
+    cuts = {
+        "has_referrals": given.referrals is not None,
+        "has_links": through is not None,
+        "has_peers": beside is not None,
+        "rlv_cut": _median_value(engine, valued, parameters),
+        "crv_cut": through.crv_cut if through is not None else np.inf,
+    }
+    sql = f"with {first} as (\n{valued}\n), {view} as (\n{joined}\n)"
+    return Totals(sql, view, cuts, given, wishes.tau, through, beside, wide)
+
+
+def _check(customers: Customers, wishes: Wishes, given: Given) -> None:
+    if wishes.peers is not None and given.attributes is None:
+        raise BadParameters("peers names an attribute of the customers: give attributes too.")
+    asked = [name for name in ("referrals", "influence") if getattr(given, name) is not None]
+    asked += ["category"] if wishes.category else []
+    if asked and not customers.orders.has_money:
+        raise BadParameters(f"The orders carry no amounts, so that there is no value for {' and '.join(asked)}.")
+    if wishes.influence_share != "estimate" and not 0 <= float(wishes.influence_share) < 1:
+        raise BadParameters(f"influence_share={wishes.influence_share!r} must lie from 0 to below 1, or be 'estimate'.")
+
+
+def _tables(
+    customers: Customers,
+    through: Indirect | None,
+    lines: pa.Table | None,
+    beside: Beside | None,
+    wide: Breadth | None,
+) -> dict[str, str]:
+    engine = customers.engine
+    future = None
+    if lines is not None and len(lines):
+        future = engine.new_name("futures")
+        engine.register(future, lines)
+    made = {
+        "linked": through and through.table,
+        "futures": future,
+        "cross_sells": wide and wide.table,
+        "levels": beside and beside.levels,
+        "peer_scores": beside and beside.scores,
+    }
+    return {name: found or _empty(customers, name) for name, found in made.items()}
+
+
+def _empty(customers: Customers, name: str) -> str:
+    """A view without rows, with the types that are joined."""
+    view = customers.engine.new_name(name)
+    kinds = {"level": "varchar"} | dict.fromkeys(("x", "t_x_days", "t_days"), "bigint")
+    columns = [
+        column if column == "customer_id" else f"cast(null as {kinds.get(column, 'double')}) as {column}"
+        for column in EMPTY[name]
+    ]
+    customers.engine.view(view, f"select {', '.join(columns)} from {customers.table} where 1 = 0")
+    return view
+
+
+def _median_value(engine: Engine, valued: str, parameters: Mapping[str, Any]) -> float:
+    """The median residual value of those who have any: the cut between large and small customers."""
+    view = engine.new_name("valued_of")
+    clause = f"with {view} as (\n{valued}\n)\n"
+    n = int(engine.one(clause + statement("above_zero", valued=view), parameters)["n"])
+    if not n:
+        return np.inf
+    limit, offset = (2, n // 2 - 1) if n % 2 == 0 else (1, n // 2)
+    rows = engine.rows(
+        f"{clause}select rlv from {view} where rlv > 0 order by rlv limit {limit} offset {offset}", parameters
+    )
+    return float(np.mean([row["rlv"] for row in rows]))
