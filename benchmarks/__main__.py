@@ -15,18 +15,20 @@ from rich.table import Table
 
 from benchmarks.gate import slower
 from benchmarks.job import MODELS, Job
-from benchmarks.machine import machine, versions
-from benchmarks.measure import Effort, faults, measure_size
+from benchmarks.machine import machine, version_in, versions
+from benchmarks.measure import Effort, faults, fits_of_peers, measure_size, unlike
 from benchmarks.table import HEADINGS, rows, title
 
 HERE = Path(__file__).resolve().parent
 FORMAT = 1
+PLACES = {"--json", "--data", "--gate", "--pymc-python"}
 
 ABOUT = """Simulated orders in, seconds and peak memory out: the floor (DuckDB alone reads, groups and writes),
-klantwaarde, and lifetimes on the same data. Answers first: a peer is timed against us only where its answer is equal.
-Every thing is measured in a process of its own. "seconds" leave out the start of Python, imports and the reading of
-input (for `run` they hold the imports too); "peak MB" is that of the whole process. "× floor": seconds next to the
-floor's group and write together. "× klantwaarde": how many times our seconds the peer took."""
+klantwaarde, and its peers lifetimes and pymc-marketing on the same data. Answers first: a peer is timed against us
+only where its answer is equal. Every thing is measured in a process of its own. "seconds" leave out the start of
+Python, imports and the reading of input (for `run` they hold the imports too); "peak MB" is that of the whole
+process, "MB read" and "MB written" went through files. "× floor": seconds next to the floor's group and write
+together. "× klantwaarde": how many times our seconds the peer took."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,16 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
     )
     target = told.json or HERE / "results" / f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d-%H%M%S}.json"
     result = _header(arguments if arguments is not None else sys.argv[1:], told)
+    before = json.loads(told.fits_from.read_text(encoding="utf-8")) if told.fits_from else None
+    earlier = fits_of_peers(before, result) if before else {}
+    effort = Effort(1 if told.quick else told.runs, min(told.timeout, 60.0) if told.quick else told.timeout, earlier)
     wrong: list[str] = []
     for customers in told.sizes:
-        effort = Effort(1 if told.quick else told.runs, min(told.timeout, 60.0) if told.quick else told.timeout)
         size = measure_size(
             _job(told, customers), told.models, effort, lambda text: words.print(f"· {text}", style="dim")
         )
         result["sizes"].append(size)
         _write(target, result)
         paper.print(_table(size))
-        wrong += [f"{customers:,} customers, {fault}" for fault in faults(size)]
+        found = faults(size) + (unlike(size, before) if before else [])
+        wrong += [f"{customers:,} customers, {fault}" for fault in found]
     words.print(f"Written: {target}", soft_wrap=True)
     if told.gate.is_file() and target.resolve() != told.gate.resolve():
         wrong += slower(result, json.loads(told.gate.read_text(encoding="utf-8")))
@@ -75,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         default=900.0,
         metavar="S",
         help="seconds that one step of a peer may take (default: 900)",
+    )
+    add("--pymc-python", type=Path, metavar="PATH", help="the Python of an environment that has pymc-marketing")
+    add(
+        "--fits-from",
+        type=Path,
+        metavar="FILE",
+        help="peers' fits as measured before on this machine with these versions; judged anew, not measured again",
     )
     add("--runs", type=int, default=3, metavar="K", help="median of so many, while a thing takes seconds (default: 3)")
     add("--quick", action="store_true", help="one run of each, a minute per peer's step: to see whether it works")
@@ -125,7 +137,13 @@ def _job(told: argparse.Namespace, customers: int) -> Job:
         peers=customers <= told.peer_cap,
         memory_limit=told.memory_limit,
         order=told.order,
+        pythons=_pythons(told),
     )
+
+
+def _pythons(told: argparse.Namespace) -> dict[str, str]:
+    """Peers in environments of their own. Not resolved: a link to Python is what makes its environment."""
+    return {"pymc_marketing": str(told.pymc_python.absolute())} if told.pymc_python else {}
 
 
 def _header(arguments: list[str], told: argparse.Namespace) -> dict[str, Any]:
@@ -135,7 +153,8 @@ def _header(arguments: list[str], told: argparse.Namespace) -> dict[str, Any]:
         "made": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "benchmarks", *_without_paths(arguments)]),
         "machine": machine(),
-        "versions": versions(),
+        "versions": versions()
+        | {name: version_in(python, name.replace("_", "-")) for name, python in _pythons(told).items()},
         "settings": {name: getattr(told, name) for name in kept},
         "sizes": [],
     }
@@ -144,7 +163,7 @@ def _header(arguments: list[str], told: argparse.Namespace) -> dict[str, Any]:
 def _without_paths(arguments: list[str]) -> list[str]:
     """What decides the figures: where files go does not."""
     apart = [part for word in arguments for part in word.split("=", 1)]
-    places = {at + step for at, word in enumerate(apart) if word in {"--json", "--data", "--gate"} for step in (0, 1)}
+    places = {at + step for at, word in enumerate(apart) if word in PLACES for step in (0, 1)}
     return [word for at, word in enumerate(apart) if at not in places]
 
 

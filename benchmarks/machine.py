@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def version_in(python: str, library: str) -> str:
+    """Of a library in another environment."""
+    code = f"from importlib.metadata import version; print(version({library!r}))"
+    told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "not installed"
 
 
 def _cpu() -> str:

@@ -1,6 +1,7 @@
-"""python -m benchmarks.page [FILE ...]: the figures of docs/performance.md, from JSON; none is typed by hand.
+"""python -m benchmarks.page [FILE ...]: the figures of docs/performance.md and docs/scale.md, from JSON.
 
-Without files: those kept in benchmarks/reference*.json. Of a size in several files the last one counts.
+None is typed by hand. Without files: those kept in benchmarks/reference*.json. Of a size in several files the last one
+counts. docs/scale.md is made from benchmarks/beyond.json besides.
 """
 
 from __future__ import annotations
@@ -13,17 +14,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.cluster import KEPT, blocks
+from benchmarks.growth import grown, moved
 from benchmarks.plan import OURS
-from benchmarks.table import compared, duration, found, markdown, times, title
+from benchmarks.table import compared, duration, found, markdown, others, times, title
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "performance.md"
-SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
+PAGE, SCALE = (HERE.parent / "docs" / f"{name}.md" for name in ("performance", "scale"))
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
+SMALL = 'make bench BENCH="--pymc-python ~/pymc/bin/python --json benchmarks/reference.json"'
 COMMANDS = {
-    10_000: "make bench SIZES=10000",
-    100_000: "make bench SIZES=100000",
+    10_000: SMALL,
+    100_000: SMALL,
     1_000_000: 'make bench SIZES=1000000 BENCH="--peer-cap 1000000 --json benchmarks/reference-1000000.json"',
     10_000_000: 'make bench SIZES=10000000 BENCH="--json benchmarks/reference-10000000.json"',
+    100_000_000: "make bench SIZES=100000000 "
+    'BENCH="--memory-limit 8GB --runs 1 --json benchmarks/reference-100000000.json"',
 }
 
 
@@ -49,7 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("files", nargs="*", type=Path, default=kept())
     told = parser.parse_args(arguments)
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), told.files), encoding="utf-8")
-    sys.stdout.write(f"Written: {PAGE.relative_to(HERE.parent)}, from {', '.join(file.name for file in told.files)}\n")
+    SCALE.write_text(scaled(SCALE.read_text(encoding="utf-8"), told.files), encoding="utf-8")
+    files = ", ".join(file.name for file in (*told.files, KEPT))
+    sys.stdout.write(
+        f"Written: {', '.join(str(page.relative_to(HERE.parent)) for page in (PAGE, SCALE))}, from {files}\n"
+    )
 
 
 def kept() -> list[Path]:
@@ -58,9 +68,23 @@ def kept() -> list[Path]:
 
 
 def filled(page: str, files: Iterable[Path]) -> str:
-    """The page with every block of figures made anew: <!-- begin NAME --> ... <!-- end NAME -->."""
-    sizes = _by_size(files)
-    for name, made in {"aims": _aims(sizes), "figures": _figures(sizes)}.items():
+    """The page with every block of figures made anew."""
+    sizes = by_size(files)
+    plain = [sizes[customers].size for customers in sorted(sizes)]
+    made_of = {"aims": _aims(sizes), "moved": moved(plain), "grown": grown(plain), "figures": _figures(sizes)}
+    return with_blocks(page, made_of)
+
+
+def scaled(page: str, files: Iterable[Path]) -> str:
+    """The page on scale with its figures made anew, but for Spark's plan (benchmarks.shuffles)."""
+    beyond = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"sizes": []}
+    sizes = by_size(files)
+    return with_blocks(page, blocks(beyond, [sizes[customers].size for customers in sorted(sizes)]))
+
+
+def with_blocks(page: str, blocks: Mapping[str, str]) -> str:
+    """The page with the text between <!-- begin NAME --> and <!-- end NAME --> made anew, for every name."""
+    for name, made in blocks.items():
         block = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         places = list(block.finditer(page))
         if len(places) != 1:
@@ -69,7 +93,8 @@ def filled(page: str, files: Iterable[Path]) -> str:
     return page
 
 
-def _by_size(files: Iterable[Path]) -> dict[int, Sized]:
+def by_size(files: Iterable[Path]) -> dict[int, Sized]:
+    """The sizes in the files; of a size in several the last one counts."""
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return {size["customers"]: Sized(size, result) for result in results for size in result["sizes"]}
 
@@ -84,10 +109,12 @@ def _section(customers: int, sized: Sized | None) -> str:
     size, result = sized
     machine, versions = result["machine"], result["versions"]
     told = ", ".join(f"{name} {number}" for name, number in versions.items())
+    theirs = others(size)
+    busy = "" if theirs is None else f", others keeping {theirs:.2f} cores busy meanwhile"
     words = (
         f"{title(size)}. Measured {result['made'][:10]} by `{result['command']}`, on {machine['cpu']}, "
         f"{result['settings']['threads']} of {machine['cores']} cores, {machine['memory_gb']:g} GB memory, "
-        f"{machine['system']}, load {machine['load_before']:g} before the start; {told}."
+        f"{machine['system']}, load {machine['load_before']:g} before the start{busy}; {told}."
     )
     return f"### {customers:,} customers\n\n{words}\n\n{markdown(size)}"
 
@@ -142,6 +169,7 @@ AIMS = (
     Aim("peak memory of the fit of BG/NBD, the same", 1_000_000, "3×", _times("fit bg_nbd", "peak_mb")),
     Aim("Parquet in to scored Parquet out, all steps", 10_000_000, "under 75 s", _seconds("run")),
     Aim("its peak memory", 10_000_000, "under 6 GB", _peak),
+    Aim("the same with `--memory-limit 8GB`", 100_000_000, "under 12 GB", _peak),
     Aim("fits of MBG/NBD and Pareto/NBD together", 10_000_000, "under 10 s", _seconds("fit mbg_nbd", "fit pareto_nbd")),
 )
 

@@ -8,8 +8,13 @@ from typing import NamedTuple
 from benchmarks.job import SPEND
 
 OURS = "klantwaarde"
-PEERS = {"lifetimes": ("", ", weights")}
-"""Peers, and the variants of their fits: on one row per customer, and on cells."""
+PEERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "lifetimes": {"summary": ("",), "fit": ("", ", weights"), "predict": ("",)},
+    "pymc_marketing": {"fit": ("",)},
+}
+"""Peers, what they are measured in, and its variants: a fit on one row per customer, and on cells."""
+OWN_PYTHON = {"pymc_marketing": "--pymc-python"}
+"""Peers whose versions of libraries are not ours, and the option that names the Python which has them."""
 
 
 class Step(NamedTuple):
@@ -35,15 +40,15 @@ def plan(models: Sequence[str], *, peers: bool) -> Iterator[Step]:
     yield Step("floor", "group")
     yield Step(OURS, "run")
     yield Step("floor", "write")
-    yield from _with_peers("summary", [""], peers=peers)
+    yield from _with_peers("summary", peers=peers)
     for model in models:
-        yield from _with_peers(f"fit {model}", ["", ", weights"], peers=peers)
+        yield from _with_peers(f"fit {model}", peers=peers)
     for model in models if peers else ():
         if model != SPEND:
-            yield from _with_peers(f"predict {model}", [""], peers=peers)
+            yield from _with_peers(f"predict {model}", peers=peers)
 
 
-def _with_peers(name: str, variants: Sequence[str], *, peers: bool) -> Iterator[Step]:
+def _with_peers(name: str, *, peers: bool) -> Iterator[Step]:
     yield Step(OURS, name)
     for peer, known in PEERS.items() if peers else ():
-        yield from (Step(peer, name + variant, of=name) for variant in variants if variant in known)
+        yield from (Step(peer, name + variant, of=name) for variant in known.get(name.split(maxsplit=1)[0], ()))

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from benchmarks import page
+from benchmarks import answers, page
 from benchmarks.answers import judge_fit, judge_predictions, judge_summary
 from benchmarks.gate import slower
 from benchmarks.job import Job, Watch
-from benchmarks.measure import Effort, faults, measure_size, once
+from benchmarks.measure import Effort, _taken, faults, fits_of_peers, measure_size, once, unlike
 from benchmarks.orders import ACQUISITION_DAYS, MODEL, START, chunks, write_orders
 from benchmarks.plan import Step, plan
-from benchmarks.table import rows, times
+from benchmarks.table import others, rows, times
 
 from klantwaarde import expected_purchases
 
@@ -131,7 +131,9 @@ def test_plan_leaves_out_what_only_peers_need() -> None:
     alone = list(plan(["bg_nbd", "gamma_gamma"], peers=False))
     assert {step.library for step in alone} == {"floor", "klantwaarde"}
     assert not any(step.name.startswith("predict") for step in alone)
-    with_peers = [step.name for step in plan(["bg_nbd", "gamma_gamma"], peers=True) if step.library == "lifetimes"]
+    both = list(plan(["bg_nbd", "gamma_gamma"], peers=True))
+    with_peers = [step.name for step in both if step.library == "lifetimes"]
+    assert [step.name for step in both if step.library == "pymc_marketing"] == ["fit bg_nbd", "fit gamma_gamma"]
     assert with_peers == [
         "summary", "fit bg_nbd", "fit bg_nbd, weights", "fit gamma_gamma", "fit gamma_gamma, weights", "predict bg_nbd",
     ]  # fmt: skip
@@ -143,6 +145,18 @@ def test_watch_counts_its_block_only() -> None:
         held = np.ones(4_000_000)
     assert 0 < watch.figures()["seconds"] < 5
     assert watch.figures()["peak_mb"] >= watch.before_mb > held.nbytes / 2**30
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="nobody counts bytes here")
+def test_watch_counts_what_goes_through_files(tmp_path: Path) -> None:
+    watch, file = Watch(), tmp_path / "file"
+    for size in (3, 2):
+        with watch:
+            file.write_bytes(bytes(size * 2**20))
+        file.read_bytes()
+    figures_ = watch.figures()
+    assert figures_["written_mb"] == pytest.approx(5, abs=0.1)
+    assert figures_["read_mb"] == pytest.approx(0, abs=0.1)
 
 
 def job(folder: Path, **given: Any) -> Job:
@@ -158,6 +172,63 @@ def test_a_fault_and_a_timeout_are_results(tmp_path: Path) -> None:
     assert (late["status"], late["reason"]) == ("timeout", "not done after 0 s")
     gone = once(Job(50, "", str(tmp_path / "work")), Step("nobody", "fit"), None)
     assert gone["status"] == "missing"
+
+
+def test_a_peer_without_its_python_is_skipped_and_says_so(tmp_path: Path) -> None:
+    told = once(job(tmp_path), Step("pymc_marketing", "fit bg_nbd", of="fit bg_nbd"), None)
+    assert (told["status"], told["reason"]) == ("skipped", "no Python that has it was named (--pymc-python PATH)")
+    size = {"measures": [{"library": "pymc_marketing", "step": "fit bg_nbd", **told}], "comparisons": []}
+    assert faults(size) == []
+    (row,) = rows(size)
+    assert row.answers.startswith("skipped: no Python")
+
+
+def test_a_peer_in_its_own_python_tells_its_own_likelihood() -> None:
+    ours, theirs = {"r": 0.5}, {"r": 0.6}
+    told = {"log_likelihoods": {"klantwaarde": -2.0, "pymc_marketing": -2.5}}
+    by = answers._by_peer("pymc_marketing", "bg_nbd", {}, told, ours)
+    assert (by(ours), by(theirs)) == (-2.0, -2.5)
+
+
+def earlier(**changed: str) -> dict[str, Any]:
+    """Figures of one peer's fit, made before."""
+    told = {"parameters": {}, "status": "done", "seconds": 280.0, "answer": {"parameters": FITTED}}
+    measures = [
+        {"library": "lifetimes", "step": "fit bg_nbd", **told},
+        {"library": "klantwaarde", "step": "run", **told},
+    ]
+    versions = {"python": "3.11", "klantwaarde": "0.1", "lifetimes": "0.11", "numpy": "2"} | changed
+    machine = {"cpu": "x", "cores": 2, "load_before": 0.1}
+    sizes = [{"customers": 50, "measures": measures}]
+    return {"made": "2026-01-02T03:04:05", "machine": machine, "versions": versions, "sizes": sizes}
+
+
+def test_a_peer_s_fit_is_taken_from_earlier_figures_of_the_same_place(tmp_path: Path) -> None:
+    taken = fits_of_peers(earlier(), earlier(klantwaarde="0.2") | {"load_before": 1.0})
+    assert list(taken) == [(50, "lifetimes", "fit bg_nbd")]
+    given = job(tmp_path)
+    kept = _taken(given, Step("lifetimes", "fit bg_nbd", of="fit bg_nbd"), taken[50, "lifetimes", "fit bg_nbd"])
+    assert (kept["seconds"], kept["measured"]) == (280.0, "2026-01-02")
+    assert answers._told(given, "lifetimes", "fit bg_nbd")["parameters"] == FITTED
+    with pytest.raises(ValueError, match="another numpy: 2, here 3"):
+        fits_of_peers(earlier(), earlier(numpy="3"))
+
+
+def test_fits_of_a_disturbed_day_are_no_figures() -> None:
+    def size(seconds: float) -> dict[str, Any]:
+        return {"customers": 50, "measures": [{"library": "floor", "step": "group", "seconds": seconds}]}
+
+    assert unlike(size(1.2), {"sizes": [size(1.0)]}) == []
+    assert unlike(size(1.0), {"sizes": []}) == []
+    assert "takes 3.0 times" in unlike(size(3.0), {"sizes": [size(1.0)]})[0]
+    assert "takes 0.5 times" in unlike(size(0.5), {"sizes": [size(1.0)]})[0]
+
+
+def test_others_are_weighed_by_seconds() -> None:
+    measures = [{"seconds": 3.0, "others_cores": 1.0}, {"seconds": 1.0, "others_cores": 0.2}, {"seconds": 9.0}]
+    taken = {"seconds": 5.0, "others_cores": 2.0, "measured": "2026-01-02"}
+    assert others({"measures": [*measures, taken]}) == pytest.approx(0.8)
+    assert others({"measures": []}) is None
 
 
 def test_our_failure_is_a_fault_and_a_peer_s_is_not() -> None:
@@ -181,12 +252,15 @@ def test_page_holds_the_figures_of_the_kept_measurements() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.kept()
     assert page.filled(text, page.kept()) == text, "python -m benchmarks.page has to be run again"
+    scale = page.SCALE.read_text(encoding="utf-8")
+    assert page.scaled(scale, page.kept()) == scale, "python -m benchmarks.page has to be run again"
 
 
 def test_page_says_what_is_not_measured() -> None:
-    empty = "<!-- begin aims -->\n<!-- end aims -->\n<!-- begin figures -->\n<!-- end figures -->\n"
+    names = ("aims", "moved", "grown", "figures")
+    empty = "".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in names)
     made = page.filled(empty, [])
-    assert made.count("Not measured yet") == len(page.SIZES)
+    assert made.count("**Not measured yet.**") == len(page.SIZES)
     assert made.count("not measured yet") == len(page.AIMS)
     assert page.filled(made, []) == made
     with pytest.raises(ValueError, match="block 'aims'"):
@@ -217,7 +291,11 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert {"cpu", "cores", "memory_gb", "load_before", "system"} == set(result["machine"])
     (size,) = result["sizes"]
     assert size["lines"] > size["customers"] == 500
+    skipped = [one for one in size["measures"] if one["library"] == "pymc_marketing"]
+    assert [one["status"] for one in skipped] == ["skipped"] * 2
     for one in size["measures"]:
+        if one in skipped:
+            continue
         assert one["status"] == "done", one
         assert {"seconds", "runs", "cpu_seconds", "peak_mb", "before_mb", "process_seconds", "answer"} <= set(one)
     steps = ["summary", *(f"fit {model}{way}" for model in ("bg_nbd", "gamma_gamma") for way in ("", ", weights"))]

@@ -63,6 +63,7 @@ def demo(**given: Any) -> None:
         "title": "CDNOW (referrals, influence and attributes are simulated)",
         "out": str(out),
         "margin_rate": 0.30,
+        "since": "3 months",
     }
     _finish(run(read_settings(None, given, base | _simulated(out.with_name(f"{out.name}-inputs"))), say))
 

@@ -10,6 +10,7 @@ from klantwaarde.asset.ledger import Account, Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.statement import Statement, statement
 from klantwaarde.data.customers import Customers, customers, read_day, year_before
+from klantwaarde.data.engine import statement as sql_of
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.result import Fit
@@ -179,6 +180,12 @@ def periods(
             found.append(period(before, after, orders, by, attributes))
         before = after
     return tuple(found)
+
+
+def stage_flows(before: Standing, after: Standing) -> list[dict[str, Any]]:
+    """Customers who went from one stage to another, `before` None for who was not there yet; the largest first."""
+    sql = sql_of("stage_moves", before=before.kept.table, after=after.kept.table)
+    return before.scored.engine.rows(sql)
 
 
 def calibrated(orders: Orders, Model: Any, as_of: dt.date, unit: str) -> Calibration:

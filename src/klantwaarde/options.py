@@ -56,6 +56,7 @@ HELP = {
     "influence_share": "Share of value set off by others: a number, or estimate.  [default: estimate]",
     "peers": "Attribute whose levels are peer cells, for potential.  [default: one cell]",
     "category": "Column of the orders with the category, for cross-sell.",
+    "since": "What changed since: '12 months', a day, or the folder of an earlier run: stages, ledger, pyramid.",
     "to": "Database for the scored customers too: postgresql://user@host/database.",
     "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
     "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
@@ -77,7 +78,7 @@ paper = Console(highlight=False)
 
 VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
 ENGINE = ("engine", "master")
-BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category")
+BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category", "since")
 STATE = ("state", "keep_model", "fail_on_drift")
 TO = ("out", "partition_by", "to", "to_table")
 LOOK = ("currency", "language", "title")

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from klantwaarde import daily
+from klantwaarde import daily, movement
 from klantwaarde.asset.pyramid import Band, pyramid_of
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
@@ -27,7 +27,7 @@ from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
 from klantwaarde.data.uri import masked
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
@@ -41,7 +41,7 @@ from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
 
-OUTPUTS = ("customers.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
+OUTPUTS = ("customers.parquet", "stages.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,13 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
         clock.step("score", f"scoring with {fits.timing.name}")
         scored = _score(settings, base, fits)
+        moved = _moved(settings, base, fits, scored, folder, clock)
         clock.step("write", "writing the scored customers")
         table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
         bands = pyramid_of(base.engine, table, settings.rank_by)
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
-        told = _facts(settings, base, scored, table, bands, looked, fits, tracked)
+        told = _facts(settings, base, scored, table, bands, looked, fits, tracked) | {"movement": moved}
         published = _published(settings, folder, clock)
         clock.stop()
         record = _record(settings, base, looked, fits, clock) | published | daily.record(state, drift)
@@ -166,6 +167,53 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
     )
 
 
+def _moved(
+    settings: Settings, base: Customers, fits: Fits, scored: Scored, folder: Path, clock: Clock
+) -> dict[str, Any] | None:
+    """Stages, ledger, statement and pyramid movement since a day, where one was asked for; stages go to a file."""
+    if settings.since is None:
+        return None
+    earlier = Path(settings.since) / "model.json"
+    known = _earlier(earlier) if earlier.exists() else None
+    day = known.as_of if known else movement.since_day(settings.since, base.as_of)
+    clock.step("stages", "calibrating when a customer is lost")
+    Model = MODELS[fits.timing.name]
+    limits = movement.calibrated(base.orders, Model, base.as_of, base.unit)
+    terms = movement.Terms(
+        Model,
+        settings.annual_discount_rate,
+        settings.margin_rate,
+        settings.horizon,
+        settings.rank_by,
+        base.unit,
+        cuts=limits.cuts,
+    )
+    clock.step("movement", f"what changed since {day}")
+    before = movement.standing_at(base.orders, day, terms, fits=known.fits if known else None)
+    after = movement.staged(scored, base.orders, terms, before.kept)
+    after.stages.write(folder / "stages.parquet")
+    told = movement.told(movement.period(before, after, base.orders), limits)
+    flows = movement.stage_flows(before, after)
+    drill = f"klantwaarde ledger {settings.orders} --every quarter --customers lost"
+    moved: dict[str, Any] = plain(told | {"flows": flows, "drill": drill})
+    return moved
+
+
+class _Earlier(NamedTuple):
+    """The models of an earlier run, and the day they stand for."""
+
+    as_of: dt.date
+    fits: tuple[Fit[Any], Fit[Any] | None]
+
+
+def _earlier(path: Path) -> _Earlier:
+    timing = load_fit(path, "timing")
+    if timing.as_of is None:
+        raise BadParameters(f"{path} does not say which day its models stand for. Give --since a day.")
+    has_spend = json.loads(path.read_text(encoding="utf-8")).get("spend") is not None
+    return _Earlier(dt.date.fromisoformat(timing.as_of), (timing, load_fit(path, "spend") if has_spend else None))
+
+
 def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> str:
     """Write, and read the file back: the report rests on what was written."""
     path = scored.write(folder / "customers.parquet", partition_by)
@@ -205,7 +253,9 @@ def _facts(
         "currency": settings.currency,
         "version": version("klantwaarde"),
     }
-    return facts(base, table, scored.terms, bands, looked, fits.timing, fits.spend, fits.choice, tracked, words)
+    return facts(
+        base, table, scored.terms, bands, looked, fits.timing, fits.spend, fits.choice, tracked, words, scored.total
+    )
 
 
 def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, clock: Clock) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Settings:
     influence_share: str = "estimate"
     peers: str | None = None
     category: str | None = None
+    since: str | None = None
     to: str | None = None
     to_table: str = "klantwaarde_customers"
     state: str | None = None
