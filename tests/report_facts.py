@@ -31,6 +31,7 @@ def report_facts(language: str = "en", *, money: bool = True, currency: str | No
         "rank_by": "last_year",
         "base": _base(),
         "pyramid": _pyramid(),
+        "total": total_facts(),
         "value_risk": _value_risk(),
         "tracking": _tracking(),
         "top_customers": [_customer(place, 0.995 - 0.012 * place, 2400 / place**0.6) for place in range(1, 21)],
@@ -57,7 +58,7 @@ def without_money(facts: dict[str, Any]) -> dict[str, Any]:
         "threshold",
     }
     blank = _blanked(facts, amounts)
-    blank |= {"money": False, "currency": None, "spend": None}
+    blank |= {"money": False, "currency": None, "spend": None, "total": None}
     blank["value_risk"] |= {"value_measure": "orders", "value_edges": [1, 2, 4, 8, 16, 60]}
     return blank
 
@@ -108,6 +109,95 @@ def _pyramid() -> list[dict[str, Any]]:
         }
         for level, ((tier, customers, share), last_year, rlv) in enumerate(zip(TIERS, earned, to_come, strict=True))
     ]
+
+
+def total_facts(*, links: bool = True, influence: str = "similarity") -> dict[str, Any]:
+    """Total value with referrals and influence, or of orders alone; influence: what is said of it."""
+    direct = {"own": 612480.55, "headroom": 1311802.4, "cross_sell": 40210.75}
+    if not links:
+        return (
+            {
+                "direct": direct | {"cross_sell": None},
+                "history": {"realised": 750094.69},
+                "influence": None,
+                "files": [],
+                "assumed": {"tau": 0.9} | dict.fromkeys(("peers", "categories", "anyway", "omega", "share")),
+            }
+            | dict.fromkeys(("indirect", "books", "ranking", "profiles", "bands"))
+            | {"referrers": [], "influencers": []}
+        )
+    used = {"similarity": 0.0, "none": 0.0, "estimated": 0.051, "assumed": 0.08}[influence]
+    moved, brought, away = 400000.0 * used, 24610.2, 24655.95 + 400000.0 * used
+    return {
+        "direct": direct,
+        "indirect": {
+            "received": brought + moved, "away": away, "net": brought + moved - away, "future": 76801.3,
+            "crv": 49020.4, "newcomer": 27.4,
+        },
+        "history": {"realised": 750094.69, "incentives": 17530.0, "saved": 20884.12},
+        "books": {
+            "own": 612480.55, "by_referral": brought, "by_influence": moved, "away": away,
+            "attributed": 612434.8, "accountable": 637090.75 + moved, "outside": 45.75, "gap": 0.0, "of": 300210.5,
+            "capped": 3,
+        },
+        "ranking": {
+            "spearman": 0.99342, "customers": 23570, "tops": [{"first": 100, "left": 0}, {"first": 236, "left": 7}],
+        },
+        "profiles": {
+            "rlv_cut": 9.4, "crv_cut": 8.2,
+            "groups": [
+                {"profile": "champion", "customers": 445, "rlv": 70110.2, "crv": 20841.7},
+                {"profile": "affluent", "customers": 11446, "rlv": 500101.4, "crv": -310.5},
+                {"profile": "advocate", "customers": 648, "rlv": 2411.1, "crv": 28610.3},
+                {"profile": "miser", "customers": 11031, "rlv": 39857.85, "crv": -121.1},
+            ],
+        },
+        "referrers": [_person(place) for place in range(1, 11)],
+        "influencers": [_person(place + 20) | {"received": 400.0 / place} for place in range(1, 11)],
+        "influence": {"used": used, "interval_used": influence == "estimated", "order_share": 0.1, "said": influence}
+        | ({} if influence in {"assumed", "none"} else _estimate(used)),
+        "bands": {
+            "anyway": [
+                {"chance": 0.25, "crv": 67910.3}, {"chance": 0.5, "crv": 49310.9}, {"chance": 0.75, "crv": 30711.5},
+            ],
+            "shares": [{"share": share, "passed_on": 400000 * share} for share in (0.05, 0.1, 0.2)],
+            "crv": 49020.4,
+            "passed_on": moved,
+        },
+        "files": [
+            _file("referrals", 3535, ("no id", 1, 1), ("circle cut", 1, 1), ("no anyway", 12, 0)),
+            _file("influence", 15559, ("repeated", 23, 23), ("circle kept", 3202, 0)),
+            _file("attributes", 21239, ("not a customer", 1, 1), ("a rule of tomorrow", 2, 0)),
+        ],
+        "assumed": {
+            "tau": 0.9, "peers": {"levels": 5, "earned": False}, "categories": 12,
+            "anyway": {"referrals": 3526, "given": 3514, "mean": 0.497, "default": 0.5}, "omega": 0.5, "share": used,
+        },
+    }  # fmt: skip
+
+
+def _person(place: int) -> dict[str, Any]:
+    crv = 2100 / place
+    return {
+        "place": place - 1, "customer_id": f"R-{place:03d}", "tier": "large", "rlv": 40.0 + place, "crv": crv,
+        "influence_value": 0.0, "total_accountable": 40.0 + place + crv / 2, "links": 60 - place, "low": crv * 0.6,
+        "high": crv * 1.4,
+    }  # fmt: skip
+
+
+def _estimate(used: float) -> dict[str, Any]:
+    return {
+        "share": used + 0.0004, "low": used * 0.7, "high": used * 1.3 + 0.0119, "null": 0.0004, "null_upper": 0.009,
+        "p_value": 0.4, "decay": 3.2, "orders": 31021,
+    }  # fmt: skip
+
+
+def _file(name: str, read: int, *findings: tuple[str, int, int]) -> dict[str, Any]:
+    told = [
+        {"kind": kind, "count": count, "dropped": dropped, "rule": f"{kind}: as it says"}
+        for kind, count, dropped in findings
+    ]
+    return {"file": name, "read": read, "used": read - sum(row["dropped"] for row in told), "findings": told}
 
 
 def _value_risk() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from klantwaarde.report import render, write_report
 from klantwaarde.report.facts import assumptions
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import LANGUAGES, WORDS
-from report_facts import report_facts
+from report_facts import report_facts, total_facts
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 HOSTILE = """<script>alert("1")</script>&'${{ 7 * 7 }}</style>"""
@@ -92,7 +92,29 @@ def variants() -> dict[str, dict[str, Any]]:
         "empty": empty,
         "idle": idle,
         "small": small(),
+        "no links": report_facts() | {"total": total_facts(links=False)},
+        "zonder koppelingen": report_facts("nl") | {"total": total_facts(links=False)},
+        "no total": report_facts() | {"total": None},
+        "before there was a total": {name: part for name, part in report_facts().items() if name != "total"},
+        "influence estimated": report_facts() | {"total": total_facts(influence="estimated")},
+        "invloed geschat": report_facts("nl") | {"total": total_facts(influence="estimated")},
+        "influence assumed": report_facts() | {"total": total_facts(influence="assumed")},
+        "influence none": report_facts() | {"total": total_facts(influence="none") | {"influencers": []}},
+        "nobody refers": report_facts() | {"total": nobody_refers()},
     }
+
+
+def nobody_refers() -> dict[str, Any]:
+    """Files of links in which nothing is left: no future, no cut, nobody at the top."""
+    total = total_facts()
+    total["profiles"] |= {
+        "crv_cut": None,
+        "groups": [group | {"customers": 0} for group in total["profiles"]["groups"]],
+    }
+    total["indirect"] |= {"future": None, "newcomer": None}
+    total["ranking"] |= {"spearman": None, "tops": []}
+    total["assumed"]["anyway"] = {"referrals": 0, "given": 0, "mean": None, "default": None}
+    return total | {"referrers": [], "influencers": [], "files": []}
 
 
 def small() -> dict[str, Any]:
@@ -133,7 +155,7 @@ def test_page_begins_and_ends_as_html() -> None:
     assert html.startswith('<!DOCTYPE html>\n<html lang="nl">')
     assert html.rstrip().endswith("</html>")
     assert html.count("<caption>") == html.count("<table")
-    assert html.count("<svg ") == html.count('role="img"') == html.count("<title id=") == 6
+    assert html.count("<svg ") == html.count('role="img"') == html.count("<title id=") == 8
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -175,6 +197,8 @@ def test_hostile_text_is_escaped() -> None:
     facts["assumptions"][0] |= {"name": HOSTILE, "value": HOSTILE, "meaning": HOSTILE}
     facts["doctor"]["sections"]["correct"][0] |= {"text": HOSTILE, "examples": [HOSTILE], "remedy": HOSTILE}
     facts["doctor"]["verdict"] = HOSTILE
+    facts["total"]["referrers"][0] |= {"customer_id": HOSTILE}
+    facts["total"]["files"][0]["findings"][0] |= {"kind": HOSTILE, "rule": HOSTILE}
     html = render(facts)
     assert "<script" not in html
     assert "<b>" not in html
@@ -385,7 +409,10 @@ def test_templates_say_known_words_and_all_words_are_said() -> None:
             *SOURCES.rglob("*.j2"),
             SOURCES / "html.py",
             SOURCES / "figures.py",
+            SOURCES / "profiles.py",
             SOURCES / "speech.py",
+            SOURCES / "telling.py",
+            SOURCES / "words.py",
         ]
     )
     said = set(re.findall(r"""say\.(?:word|count)\("(\w+)"[,)]""", told)) | set(
@@ -395,7 +422,7 @@ def test_templates_say_known_words_and_all_words_are_said() -> None:
     quoted = set(re.findall(r"""["'](\w+)["']""", told))
     prefixes = tuple(name for name in quoted if name.endswith("_"))
     endings = tuple(name for name in quoted if name.startswith("_"))
-    anchors = {"pyramid", "risk", "tracking", "top", "risky", "model", "assumptions", "doctor", "glossary"}
+    anchors = {"pyramid", "total", "risk", "tracking", "top", "risky", "model", "assumptions", "doctor", "glossary"}
     built = {anchor + ending for anchor in anchors for ending in endings}
     meant = ("parameter_", "day", "week", "month", "year")
     assert {key for key in WORDS if key not in quoted | built and not key.startswith((*prefixes, *meant))} == set()

@@ -81,9 +81,15 @@ def test_without_a_purchase(scored: pd.DataFrame) -> None:
         assert lost[column].isna().all(), column
 
 
+THROUGH_OTHERS = ["cross_sell", "crv", "referral_value", "influence_value", "attributed_away", "future_referrals",
+                  "total_accountable", "total_attributed", "profile"]  # fmt: skip
+
+
 def test_nothing_is_empty_or_infinite_elsewhere(scored: pd.DataFrame) -> None:
     known = scored[scored.reason.isna()]
-    numbers = known.drop(columns=["customer_id", "first_order", "last_order", "tier", "reason", "zbar"])
+    assert known[THROUGH_OTHERS].isna().all().all()  # nothing was given beside the orders
+    words = ["customer_id", "first_order", "last_order", "tier", "reason", "zbar"]
+    numbers = known.drop(columns=[*words, *THROUGH_OTHERS])
     assert np.isfinite(numbers.to_numpy(dtype=float)).all()
     assert (known.zbar.isna() == (known.x == 0)).all()
     for chance in ("p_alive", "p_active"):

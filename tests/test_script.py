@@ -32,6 +32,7 @@ SCORING = (
     "klantwaarde_spend_lines",
     "klantwaarde_tiers",
     "klantwaarde_valued",
+    "klantwaarde_totalled",
     "klantwaarde_ranked",
 )
 

@@ -2,7 +2,12 @@
 
 from importlib.metadata import version
 
+from klantwaarde.asset.effects import factor_effects
+from klantwaarde.asset.equity import future_cohorts
+from klantwaarde.asset.ledger import Ledger, ledger
+from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.pyramid import pyramid
+from klantwaarde.asset.statement import Statement, statement
 from klantwaarde.data.attributes import attributes
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.customers import Customers, customers
@@ -21,8 +26,11 @@ from klantwaarde.errors import (
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit
 from klantwaarde.estimate.result import Fit, save_fits
+from klantwaarde.lifecycle.calibration import calibration
+from klantwaarde.lifecycle.history import stage_history
 from klantwaarde.lifecycle.hmm import PoissonHMM
 from klantwaarde.lifecycle.hmm_fit import HMMFit, choose_states, fit_hmm
+from klantwaarde.lifecycle.stages import Stages, cross, stages
 from klantwaarde.lifecycle.transitions import stage_sizes, state_value
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
@@ -57,7 +65,9 @@ __all__ = [
     "HMMFit",
     "Influence",
     "KlantwaardeError",
+    "Ledger",
     "Links",
+    "Migration",
     "MissingExtra",
     "NotConverged",
     "Orders",
@@ -68,16 +78,20 @@ __all__ = [
     "Scored",
     "Seeds",
     "SpendCells",
+    "Stages",
+    "Statement",
     "attributes",
     "attribution_matrix",
     "backtest",
     "books",
+    "calibration",
     "cdnow",
     "cdnow_sample",
     "cet",
     "choose",
     "choose_states",
     "conservation",
+    "cross",
     "cross_sell",
     "crv",
     "customers",
@@ -85,17 +99,21 @@ __all__ = [
     "det",
     "estimate_influence",
     "expected_purchases",
+    "factor_effects",
     "fit",
     "fit_hmm",
     "fit_peers",
     "frontier",
     "frontier_calibration",
+    "future_cohorts",
     "headroom",
     "influence",
     "influence_matrix",
+    "ledger",
     "load_fit",
     "log_likelihood",
     "mask_category",
+    "migration",
     "orders",
     "p_active",
     "p_alive",
@@ -110,6 +128,9 @@ __all__ = [
     "simulate",
     "split_wallet",
     "spread",
+    "stage_history",
     "stage_sizes",
+    "stages",
     "state_value",
+    "statement",
 ]

@@ -89,7 +89,9 @@ def since_day(since: str, as_of: dt.date) -> dt.date:
         if months == 12:
             return year_before(as_of)
         month = as_of.year * 12 + as_of.month - 1 - months
-        return min(_month_end(month), _month_end(month).replace(day=min(as_of.day, _month_end(month).day)))
+        end = _month_end(month)
+        last_of_month = (as_of + dt.timedelta(days=1)).day == 1
+        return end if last_of_month else end.replace(day=min(as_of.day, end.day))
     day = read_day(since, "since")
     if day >= as_of:
         raise BadParameters(f"since={since} must lie before the end of observation, {as_of}.")

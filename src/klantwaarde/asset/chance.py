@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ENTRIES = 200_000  # customers x counts at a time
 PART = 2_000  # customers whose chances say how far the parameters' errors reach
+NOTHING = 1e-9  # the chance of a count that is left out
 STEP = 1e-3  # relative, of a parameter
 
 
@@ -107,7 +108,7 @@ def tier_chances(
         counts = alive[rows, None] * count_chances(part, ahead, int(enough[rows].max()))[which]
         counts[:, 0] += 1 - alive[rows]
         some = Histories(*(column[rows] for column in told))
-        result[rows] = _tiers(counts, _passing(spend, some, counts.shape[1]), some, thresholds, margin_rate)
+        result[rows] = _tiers(counts, _passing(spend, some, counts), some, thresholds, margin_rate)
     return result
 
 
@@ -128,13 +129,16 @@ def _blocks(order: Array, enough: Array) -> list[Array]:
     return parts
 
 
-def _passing(spend: GammaGamma | None, told: Histories, counts: int) -> Callable[[Array], Array]:
-    """P(the money of k purchases >= what is needed), for k = 1, 2, ...; of needed (rows,): shape (rows, counts - 1).
+def _passing(spend: GammaGamma | None, told: Histories, counts: Array) -> Callable[[Array], Array]:
+    """P(the money of k purchases >= what is needed), for k = 1, 2, ...; of needed (rows,): shape (rows, most).
+
+    counts: chances of k = 0 ... most; where they are nothing, nothing is computed.
 
     Given nu the money is Gamma(p k, nu), and nu ~ Gamma(q + p n, gamma + paid), n being all purchases: the share
     (gamma + paid) / (money + gamma + paid) is Beta(q + p n, p k).
     """
-    k = np.arange(1, counts)
+    k = np.arange(1, counts.shape[1])
+    matters = counts[:, 1:] > NOTHING
     if spend is None:
         return lambda needed: (k >= needed[:, None]).astype(float)
     p, q, gamma = (float(each) for each in spend)
@@ -142,7 +146,8 @@ def _passing(spend: GammaGamma | None, told: Histories, counts: int) -> Callable
 
     def passing(needed: Array) -> Array:
         lack = np.maximum(needed, 0)
-        return np.asarray(betainc(shape[:, None], p * k, (scale / (lack + scale))[:, None]))
+        share = (scale / (lack + scale))[:, None]
+        return np.asarray(betainc(shape[:, None], p * k, share, where=matters, out=np.ones(matters.shape)))
 
     return passing
 

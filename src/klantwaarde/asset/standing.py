@@ -127,8 +127,8 @@ def _refuse_faults(engine: Engine, table: str) -> None:
 
 
 def inside(name: str, sql: str, outer: str) -> str:
-    """A statement over another, which it knows by a name."""
-    return f"with {name} as (\n{sql}\n)\nselect * from (\n{outer}\n) as told"
+    """A statement over another, which it knows by a name; no part of the inner one may have the same."""
+    return f"with {name} as (\n{sql}\n)\nselect * from (\n{outer}\n) as outcome"
 
 
 def known_table(engine: Engine, source: Any, what: str, needed: tuple[str, ...]) -> str:

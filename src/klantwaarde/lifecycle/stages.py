@@ -176,13 +176,14 @@ def _ago(base: Customers, days: int) -> dt.date:
 def _gaps(base: Customers, recent_from: dt.date) -> str:
     """A table of the repeat purchases since a day, with the history before each; reads only who bought since."""
     engine, orders = base.engine, base.orders
-    lines, gaps = engine.new_name("lines"), engine.new_name("gaps")
+    lines, bought, gaps = (engine.new_name(name) for name in ("lines", "bought", "gaps"))
     who = f"select customer_id from {base.table} where last_order > date '{recent_from}' and orders > 1"
     engine.view(lines, f"select * from {orders.lines} where customer_id in ({who})")
     rule = "occasions" if orders.batches is None else "merged"
     occasions = create_occasions(engine, lines, orders.columns.absent, rule)
-    sql = statement("stage_gaps", occasions=occasions, customers=base.table)
-    engine.create(gaps, sql, {"recent_from": recent_from, "as_of": base.as_of})
+    engine.create(bought, statement("stage_bought", occasions=occasions), {"as_of": base.as_of})
+    engine.create(gaps, statement("stage_gaps", bought=bought, customers=base.table), {"recent_from": recent_from})
+    engine.drop(bought)
     return gaps
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.data.engine import Engine, statement
+from klantwaarde.report.total import total_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from klantwaarde.validate.choose import Choice
     from klantwaarde.validate.tracking import Tracking
     from klantwaarde.value.score import Terms
+    from klantwaarde.value.totals import Totals
 
 TOP = 20
 AT_RISK = 0.5
@@ -40,8 +42,12 @@ def facts(
     choice: Choice | None,
     tracked: Tracking | None,
     words: Mapping[str, str | None],
+    total: Totals | None = None,
 ) -> dict[str, Any]:
-    """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version."""
+    """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version.
+
+    total: what rests on links, peers and categories; without it nothing is said of total value.
+    """
     engine, money = base.engine, base.orders.has_money
     totals = engine.one(statement("scored_totals", scored=table))
     told: dict[str, Any] = plain(
@@ -56,6 +62,7 @@ def facts(
             "rank_by": terms.rank_by,
             "base": _base(base, totals),
             "pyramid": [band._asdict() for band in bands],
+            "total": total_facts(base, table, terms, total),
             "value_risk": _value_risk(engine, table, totals) if money else None,
             "tracking": _tracking(tracked),
             "top_customers": _top(engine, table, EVERYONE),

@@ -1,4 +1,4 @@
-"""The report's three pictures, drawn without any shared state: pyramid, value against risk, tracking."""
+"""Three of the report's pictures, drawn without any shared state: pyramid, value against risk, tracking."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Grid:
 def pyramid(facts: Mapping[str, Any], speech: Speech, *, narrow: bool = False) -> Figure:
     """Five stacked bands, top to inactive, with their numbers beside them."""
     width, height, foot, head = (4.6, 4.6, 1.9, 0.05) if narrow else (9.0, 4.5, 3.7, 0.5)
-    figure, axes = _sheet(width, height)
+    figure, axes = sheet(width, height)
     tiers = facts["pyramid"]
     stack = _Stack(height - head, (height - head - 0.05) / len(tiers), foot, len(tiers))
     for level, tier in enumerate(tiers):
@@ -90,7 +90,7 @@ def value_risk(facts: Mapping[str, Any], speech: Speech, *, narrow: bool = False
     table = facts["value_risk"]
     rows, columns = len(table["customers"]), len(table["customers"][0])
     width, height, left, foot = (4.6, 4.2, 1.05, 0.75) if narrow else (9.0, 4.3, 1.35, 0.75)
-    figure, axes = _sheet(width, height)
+    figure, axes = sheet(width, height)
     box = ((width - left - 0.05) / columns, (height - foot - 0.05) / rows)
     grid = _Grid(axes, facts, speech, left, foot, box, narrow)
     shades = _shades(table["rlv"] if facts["money"] and table["rlv"] else table["customers"])
@@ -128,7 +128,7 @@ def tracking(facts: Mapping[str, Any], speech: Speech, *, narrow: bool = False) 
     return figure
 
 
-def _sheet(width: float, height: float) -> tuple[Figure, Axes]:
+def sheet(width: float, height: float) -> tuple[Figure, Axes]:
     """An empty figure whose coordinates are inches from the lower left."""
     figure = Figure(figsize=(width, height), facecolor="none")
     axes = figure.add_axes((0, 0, 1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -14,8 +14,12 @@ from matplotlib import style
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.report import figures
+from klantwaarde.report.movement import chance_told, moves
+from klantwaarde.report.movement_figures import statement_told, waterfall
+from klantwaarde.report.profiles import profiles
 from klantwaarde.report.speech import Speech
-from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS
+from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
+from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS, TOTAL_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,15 +42,20 @@ def write_report(facts: Mapping[str, Any], path: Path) -> None:
 def render(facts: Mapping[str, Any]) -> str:
     """The report as one HTML page that needs no network, fonts or scripts."""
     speech = Speech(_language(facts["language"]), facts["currency"])
-    pictures = {
-        name: _picture(name, facts, speech) for name in ("pyramid", "value_risk", "tracking") if drawable(name, facts)
-    }
+    facts = {"total": None, "movement": None} | dict(facts)  # facts of before there were these can be told again
+    pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
     return template.render(
         facts=facts,
         say=speech,
         pictures=pictures,
         columns=[name for name in COLUMNS if facts["money"] or name not in MONEY_COLUMNS],
+        total_columns=[name for name, needs in TOTAL_COLUMNS.items() if _has(facts["total"], needs)],
+        verdict_told=verdict_told(facts["total"], speech),
+        ranking_told=ranking_told(facts["total"], speech),
+        assumed_told=assumed_told(facts["total"], speech),
+        moves=moves(facts["movement"]),
+        chance_told=chance_told(facts["movement"], speech),
         corner_told=_corner_told(facts, speech),
         gap_told=_gap_told(facts, speech),
         bands=figures.value_bands(facts, speech) if "value_risk" in pictures else [],
@@ -58,10 +67,22 @@ def render(facts: Mapping[str, Any]) -> str:
 
 def drawable(name: str, facts: Mapping[str, Any]) -> bool:
     """Whether there is anything to draw in a picture."""
+    if name == "profiles":
+        return _has(facts["total"], "profiles")
+    if name == "statement":
+        return bool(facts["money"]) and _has(facts["movement"], "statement")
     part = facts[name]
     if name == "value_risk":
         return bool(part) and any(map(any, part["customers"]))
     return bool(part) and (name != "tracking" or any(part["actual"]))
+
+
+def _has(total: Mapping[str, Any] | None, needs: str) -> bool:
+    """Whether total value, or movement, has a part; what the part is called with a point for a part of a part."""
+    found: Any = total
+    for name in needs.split("."):
+        found = (found or {}).get(name)
+    return found is not None
 
 
 def _language(language: str) -> str:
@@ -83,11 +104,10 @@ def _environment() -> Environment:
 
 def _picture(name: str, facts: Mapping[str, Any], speech: Speech) -> Markup:
     """A picture twice: for wide screens and paper, and for phones; the page shows one of them."""
-    draw: Callable[..., Figure] = getattr(figures, name)
-    title = {"pyramid": "pyramid_title", "value_risk": "risk_title", "tracking": "tracking_title"}[name]
-    told = {"pyramid": _pyramid_told, "value_risk": _corner_told, "tracking": _gap_told}[name](facts, speech)
+    picture = PICTURES[name]
+    draw, told = picture.draw, picture.told(facts, speech)
     drawn = [
-        Markup('<div class="{}">{}</div>').format(size, svg(draw, f"{name}-{size}", speech.word(title), told))
+        Markup('<div class="{}">{}</div>').format(size, svg(draw, f"{name}-{size}", speech.word(picture.title), told))
         for size, draw in (
             ("wide", partial(draw, facts, speech)),
             ("narrow", partial(draw, facts, speech, narrow=True)),
@@ -122,6 +142,14 @@ def _pyramid_told(facts: Mapping[str, Any], speech: Speech) -> str:
     layers = facts["pyramid"]
     return "; ".join(
         f"{speech.known('tier_', layer['tier'])}: {speech.count('customers', layer['customers'])}" for layer in layers
+    )
+
+
+def _profiles_told(facts: Mapping[str, Any], speech: Speech) -> str:
+    groups = facts["total"]["profiles"]["groups"]
+    return "; ".join(
+        f"{speech.known('profile_', group['profile'])}: {speech.count('customers', group['customers'])}"
+        for group in groups
     )
 
 
@@ -172,3 +200,20 @@ def _fit_told(fit: Mapping[str, Any], speech: Speech) -> list[str]:
 
 def _rule(rule: str, speech: Speech) -> str:
     return speech.word(RULES[rule]) if rule in RULES else rule
+
+
+class _Picture(NamedTuple):
+    """How a picture is drawn, the word that is its title, and what it shows in words."""
+
+    draw: Callable[..., Figure]
+    title: str
+    told: Callable[[Mapping[str, Any], Speech], str]
+
+
+PICTURES = {
+    "pyramid": _Picture(figures.pyramid, "pyramid_title", _pyramid_told),
+    "profiles": _Picture(profiles, "total_profiles", _profiles_told),
+    "statement": _Picture(waterfall, "statement_title", statement_told),
+    "value_risk": _Picture(figures.value_risk, "risk_title", _corner_told),
+    "tracking": _Picture(figures.tracking, "tracking_title", _gap_told),
+}

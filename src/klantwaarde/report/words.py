@@ -89,3 +89,17 @@ COLUMNS = (
 
 MONEY_COLUMNS = ("value_realised", "value_last_year", "rlv")
 """The columns that are left out when the orders carry no amounts."""
+
+TOTAL_COLUMNS = {
+    "potential": "direct.headroom",
+    "cross_sell": "direct.cross_sell",
+    "crv": "profiles",
+    "referral_value": "indirect",
+    "influence_value": "indirect",
+    "attributed_away": "indirect",
+    "future_referrals": "indirect.future",
+    "total_attributed": "indirect",
+    "total_accountable": "indirect",
+    "profile": "profiles",
+}
+"""The columns of total value that the glossary explains, and the part of the facts without which they are empty."""

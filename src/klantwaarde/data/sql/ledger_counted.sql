@@ -1,6 +1,6 @@
 -- The customers of the ledger with their label and what happened to them within the period: as the events say or, where
 -- they say nothing of a customer, as the stages at both dates do.
-with counted as (
+with told as (
   select
     m.*,
     coalesce(cast(g.label as varchar), $otherwise) as label,
@@ -29,4 +29,4 @@ select
   won + won_back - lost <> (case when is_active then 1 else 0 end) - (case when was_active then 1 else 0 end)
   or (won > 0 and was_known)
   or won > 1 as is_contradicted
-from counted
+from told

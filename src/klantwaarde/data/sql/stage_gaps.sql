@@ -1,16 +1,16 @@
 -- The repeat purchases of the last while, each with the history before it: x, t_x and T in days at the instant before.
 with recent as (
   select customer_id, day
-  from occasions
-  where is_purchase and day > $recent_from and day <= $as_of
+  from bought
+  where day > $recent_from
 ), counted as (
   select customer_id, count(*) as n
   from recent
   group by customer_id
 ), before as (
   select customer_id, max(day) as last_day
-  from occasions
-  where is_purchase and day <= $recent_from
+  from bought
+  where day <= $recent_from
   group by customer_id
 ), told as (
   select

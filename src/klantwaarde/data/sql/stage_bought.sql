@@ -1,0 +1,4 @@
+-- The days of purchase, up to the end of observation.
+select customer_id, day
+from occasions
+where is_purchase and day <= $as_of

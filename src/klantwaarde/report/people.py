@@ -1,0 +1,108 @@
+"""Who brings and moves most customers, each with how far the figure can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from klantwaarde.data.cells import check_unit
+from klantwaarde.data.engine import Engine, statement
+from klantwaarde.network.influence import influence_matrix
+from klantwaarde.network.phi import attribution_matrix
+from klantwaarde.network.referral import BAND, Referrals, sensitivity
+from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect
+from klantwaarde.value.total import books, received_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.links import Links
+    from klantwaarde.typing import Array
+    from klantwaarde.value.score import Terms
+
+MOST = 10
+"""Names in a list."""
+
+BETWEEN = SHARES[1]
+"""The share at which sources of influence are put in order while none is used."""
+
+
+def top_referrers(engine: Engine, table: str, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+    """The customers with the highest referral value: low and high are the ends of its band, if a quarter to three
+    quarters of those referred would have come anyway. Empty without referrals. table: the scored customers.
+    """  # noqa: D205 - one sentence
+    made = _referrals(found.referrals, terms)
+    if made is None:
+        return []
+    value = found.books.direct
+    band = np.stack(list(sensitivity(made, value, BAND).values()))
+    links = np.bincount(made.referrer, minlength=len(value))
+    return _rows(engine, table, found, found.crv, {"links": links, "low": band.min(axis=0), "high": band.max(axis=0)})
+
+
+def top_influencers(engine: Engine, table: str, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+    """The customers who receive most by way of influence, `low` and `high` from the interval of the estimate.
+
+    Where there is no estimate to use, low and high are under the lowest and the highest of SHARES, and where nothing is
+    received at all, so is the order, under BETWEEN. Empty without links of influence.
+    """
+    if found.influence is None:
+        return []
+    low, high = (_received(found, terms, shares) for shares in _ends(found))
+    used = found.received["influence"]
+    order = used if found.share > 0 else _received(found, terms, _even(found, BETWEEN))
+    links = np.bincount(found.influence.source, minlength=len(order))
+    return _rows(engine, table, found, order, {"links": links, "received": order, "low": low, "high": high})
+
+
+def interval_used(found: Indirect) -> bool:
+    """Whether the figures of influence rest on an estimate, which has an interval."""
+    return found.estimate is not None and found.estimate.used_share > 0
+
+
+def _ends(found: Indirect) -> tuple[Array, Array]:
+    """Induced shares per node at both ends: of the interval, net of what the null shows, or of SHARES."""
+    estimate = found.estimate
+    if estimate is None or estimate.used_share <= 0:
+        return _even(found, SHARES[0]), _even(found, SHARES[-1])
+    net = (max(end - max(estimate.null.mean, 0.0), 0.0) / estimate.used_share for end in estimate.interval)
+    low, high = (np.minimum(estimate.used_target_share * factor, HIGHEST) for factor in net)
+    return low, high
+
+
+def _even(found: Indirect, share: float) -> Array:
+    return np.full(len(found.books.direct), share)
+
+
+def _received(found: Indirect, terms: Terms, shares: Array) -> Array:
+    """What every node receives by way of influence under other induced shares."""
+    value, links = found.books.direct, found.influence
+    if links is None:
+        return np.zeros(len(value))
+    told = {"source": links.source, "target": links.target, "weight": links.weight}
+    moved = influence_matrix(told, len(value), shares)
+    phi = attribution_matrix(len(value), _referrals(found.referrals, terms), moved)
+    return received_parts(books(value, phi.phi), phi.parts)["influence"]
+
+
+def _referrals(links: Links | None, terms: Terms) -> Referrals | None:
+    if links is None:
+        return None
+    sooner = links.acceleration / check_unit(terms.unit)
+    return Referrals(links.source, links.target, links.anyway, sooner, links.incentive, links.acquisition, terms.delta)
+
+
+def _rows(engine: Engine, table: str, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:
+    """The customers with most of `order`, above 0, with the columns of the scored table and some more."""
+    links = found.referrals or found.influence
+    own = order[: links.customers if links else 0]
+    best = np.argsort(-own, kind="stable")[:MOST]
+    best = best[own[best] > 0]
+    if not len(best):
+        return []
+    picked = engine.new_name("picked")
+    engine.register(picked, pa.table({"node": best, "place": np.arange(len(best))}))
+    rows = engine.rows(statement("total_people", picked=picked, nodes=found.nodes, scored=table))
+    return [row | {name: values[best[row["place"]]] for name, values in more.items()} for row in rows]

@@ -1,0 +1,190 @@
+"""Total value in facts: direct and indirect, current and potential, and the books that they close."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from klantwaarde.data.engine import Engine, statement
+from klantwaarde.network.phi import OMEGA
+from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klantwaarde.data.customers import Customers
+    from klantwaarde.data.links import Links
+    from klantwaarde.value.indirect import Indirect
+    from klantwaarde.value.score import Terms
+    from klantwaarde.value.totals import Totals
+
+FEW = 100
+"""Customers of whom the report says whether they stay at the top; the same for one in a hundred."""
+
+PROFILES = ("champion", "affluent", "advocate", "miser")
+
+
+def total_facts(base: Customers, table: str, terms: Terms, total: Totals | None) -> dict[str, Any] | None:
+    """What the report says of total value; None where the orders carry no amounts, or nothing was worked out.
+
+    table: the scored customers in the engine. Money in the currency of the orders. What rests on links is None without.
+    """
+    if total is None or not base.orders.has_money:
+        return None
+    engine, through = base.engine, total.indirect
+    sums = engine.one(statement("total_sums", scored=table))
+    return {
+        "direct": {name: sums[name] for name in ("own", "headroom", "cross_sell")},
+        "indirect": None if through is None else _indirect(sums, through),
+        "history": {"realised": sums["realised"]} | (_cash(through) if through is not None else {}),
+        "books": None if through is None else _books(sums, through),
+        "ranking": None if through is None else ranking(engine, table, int(sums["customers"])),
+        "profiles": _profiles(engine, table, total),
+        "referrers": [] if through is None else top_referrers(engine, table, through, terms),
+        "influencers": [] if through is None else top_influencers(engine, table, through, terms),
+        "influence": None if through is None else _influence(through),
+        "bands": None if through is None else _bands(through),
+        "files": _files(total),
+        "assumed": _assumed(total),
+    }
+
+
+def _indirect(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
+    received = float(sums["by_referral"] or 0) + float(sums["by_influence"] or 0)
+    return {
+        "received": received,
+        "away": sums["away"],
+        "net": received - float(sums["away"] or 0),
+        "future": None if through.forward is None else sums["future"],
+        "crv": sums["crv"],
+        "newcomer": through.newcomer,
+    }
+
+
+def _cash(through: Indirect) -> dict[str, Any]:
+    """Money of referrals made: paid or saved, and past."""
+    return {} if through.referrals is None else {"incentives": through.incentives, "saved": through.saved}
+
+
+def _books(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
+    """Own value, what is received and given away, and what is left over (`gap`) of all that is accounted for (`of`)."""
+    scale = float(np.abs(through.books.accountable).sum())
+    names = ("own", "by_referral", "by_influence", "away", "attributed", "accountable")
+    return {name: sums[name] for name in names} | {
+        "outside": through.outside,
+        "gap": through.closes * scale,
+        "of": scale,
+        "capped": through.capped,
+    }
+
+
+def ranking(engine: Engine, table: str, customers: int) -> dict[str, Any]:
+    """How alike the order by accountable value is to that by own value: Spearman's rank correlation, equals sharing
+    ranks, and how many of the first by own value are not among as many first by accountable value.
+    """  # noqa: D205 - one sentence
+    orders = {name: engine.new_name(name) for name in ("by_own", "by_whole")}
+    for name, ranked in orders.items():
+        engine.create(ranked, engine.ranked(statement(f"total_{name}", scored=table)))
+    few, part = min(FEW, customers), math.ceil(customers / 100)
+    asked = {"centre": (customers + 1) / 2, "few": few, "part": part}
+    found = engine.one(statement("total_ranks", **orders), asked)
+    for ranked in orders.values():
+        engine.drop(ranked)
+    spread = math.sqrt(float(found["own"] or 0) * float(found["whole"] or 0))
+    return {
+        "spearman": float(found["product"]) / spread if spread else None,
+        "tops": [{"first": few, "left": found["few_left"]}]
+        + ([{"first": part, "left": found["part_left"]}] if part != few else []),
+        "customers": customers,
+    }
+
+
+def _profiles(engine: Engine, table: str, total: Totals) -> dict[str, Any] | None:
+    """Customers, residual and referral value of the four profiles, and where they are cut."""
+    if total.given.referrals is None:
+        return None
+    found = {row["profile"]: row for row in engine.rows(statement("total_profiles", scored=table))}
+    groups = [
+        {"profile": name} | {what: found.get(name, {}).get(what) or 0 for what in ("customers", "rlv", "crv")}
+        for name in PROFILES
+    ]
+    return {"groups": groups} | {name: total.parameters[name] for name in ("rlv_cut", "crv_cut")}
+
+
+def _influence(through: Indirect) -> dict[str, Any] | None:
+    """The verdict on influence: `said` is similarity, estimated, assumed or none; shares are of orders."""
+    if through.influence is None:
+        return None
+    estimate = through.estimate
+    told: dict[str, Any] = {"used": through.share, "interval_used": interval_used(through), "order_share": BETWEEN}
+    if estimate is None:
+        return told | {"said": "assumed" if through.share > 0 else "none"}
+    return told | {
+        "said": "estimated" if interval_used(through) else "similarity",
+        "share": estimate.share,
+        "low": estimate.interval[0],
+        "high": estimate.interval[1],
+        "null": estimate.null.mean,
+        "null_upper": estimate.null.upper,
+        "p_value": estimate.p_value,
+        "decay": estimate.decay,
+        "orders": estimate.orders,
+    }
+
+
+def _bands(through: Indirect) -> dict[str, Any]:
+    """Referral value under other chances of coming anyway, and what influence passes on under other induced shares;
+    beside them what is used. Of everyone who is linked, outsiders among them.
+    """  # noqa: D205 - one sentence
+    return {
+        "anyway": [{"chance": chance, "crv": crv} for chance, crv in sorted(through.band.items())],
+        "shares": [{"share": share, "passed_on": passed} for share, passed in sorted(through.shares.items())],
+        "crv": float(through.crv.sum()),
+        "passed_on": float(through.received["influence"].sum()),
+    }
+
+
+def _files(total: Totals) -> list[dict[str, Any]]:
+    """What the rules did with the files beside the orders: lines read and used, and each rule with its counts."""
+    files: list[dict[str, Any]] = []
+    for kind in ("referrals", "influence", "attributes"):
+        given = getattr(total.given, kind)
+        if given is None:
+            continue
+        findings = [
+            {"kind": one.kind, "count": one.count, "dropped": one.dropped, "rule": one.rule} for one in given.findings
+        ]
+        used = given.read - sum(one.dropped for one in given.findings)
+        files.append({"file": kind, "read": given.read, "used": used, "findings": findings})
+    return files
+
+
+def _assumed(total: Totals) -> dict[str, Any]:
+    """What total value takes for granted; None for what was not needed."""
+    through, referrals = total.indirect, total.given.referrals
+    return {
+        "tau": total.tau,
+        "peers": None if total.beside is None else _peers(total),
+        "categories": None if total.breadth is None else len(total.breadth.categories),
+        "anyway": None if referrals is None else _anyway(referrals),
+        "omega": None if referrals is None else OMEGA,
+        "share": None if through is None or through.influence is None else through.share,
+    }
+
+
+def _peers(total: Totals) -> dict[str, Any]:
+    cells = total.beside
+    return {} if cells is None else {"levels": len(cells.names), "earned": cells.peers.earned}
+
+
+def _anyway(links: Links) -> dict[str, Any]:
+    """The chance of having come anyway: of how many referrals it is given, and what stands for the others."""
+    without = ~links.anyway_given
+    return {
+        "referrals": len(links),
+        "given": int(links.anyway_given.sum()),
+        "mean": float(links.anyway.mean()) if len(links) else None,
+        "default": float(links.anyway[without][0]) if without.any() else None,
+    }

@@ -1,0 +1,135 @@
+"""How the base moved, as commands tell it: closing to the cent, and down to the customers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from tests.conftest import Said
+
+import klantwaarde as kw
+from klantwaarde.movement import Terms, dates_between, periods, since_day, told
+
+Cli = Callable[..., Said]
+DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
+
+
+@pytest.fixture(scope="module", name="found")
+def _found() -> Any:
+    orders = kw.orders(kw.cdnow_sample())
+    terms = Terms(kw.ParetoNBD, 0.1, 0.3, "12 months", "last_year", "week")
+    return periods(orders, DAYS, terms, lambda _: None)
+
+
+class TestPeriods:
+    def test_one_closes_where_the_next_opens(self, found: Any) -> None:
+        one, other = found
+        assert one.ledger.total.flow.closing == other.ledger.total.flow.opening
+        assert one.ledger.total.closing == other.ledger.total.opening
+        assert one.statement.closing == other.statement.opening
+
+    def test_ledger_and_statement_close_and_agree(self, found: Any) -> None:
+        for each in found:
+            flow, total, why = each.ledger.total.flow, each.ledger.total, each.statement
+            assert flow.opening + flow.new + flow.won_back - flow.lost == flow.closing
+            assert total.opening + sum((line.change for line in total.lines.values()), Decimal(0)) == total.closing
+            assert (why.opening, why.closing) == (total.opening, total.closing)
+            parts = why.opening + why.unwind - why.released + why.experience + why.new_customers + why.model_change
+            assert parts == why.closing
+
+    def test_every_line_leads_to_its_customers(self, found: Any) -> None:
+        each = found[-1]
+        for name, line in each.ledger.total.lines.items():
+            rows = each.ledger.customers(name).to_pandas()
+            assert len(rows) == line.customers
+            assert sum(rows.closing, Decimal(0)) == line.closing
+
+    def test_stages_and_pyramid_count_everybody(self, found: Any) -> None:
+        for each in found:
+            made = told(each)
+            everyone = each.after.scored.customers.totals["customers"]
+            assert sum(made["stages"]["after"].values()) == everyone
+            assert sum(cell["customers"] for cell in made["migration"]["cells"]) == everyone
+
+
+@pytest.mark.parametrize(
+    ("every", "first", "end", "expected"),
+    [
+        ("quarter", "2023-01-01", "2023-12-31", ["2023-03-31", "2023-06-30", "2023-09-30", "2023-12-31"]),
+        ("quarter", "2023-01-01", "2023-11-15", ["2023-03-31", "2023-06-30", "2023-09-30", "2023-11-15"]),
+        ("year", "2020-06-01", "2023-12-31", ["2020-12-31", "2021-12-31", "2022-12-31", "2023-12-31"]),
+        ("month", "2024-01-01", "2024-04-30", ["2024-02-29", "2024-03-31", "2024-04-30"]),
+    ],
+)
+def test_ends_of_periods(every: str, first: str, end: str, expected: list[str]) -> None:
+    days = dates_between(dt.date.fromisoformat(first), dt.date.fromisoformat(end), every)
+    assert [str(day) for day in days] == expected
+
+
+@pytest.mark.parametrize(
+    ("since", "as_of", "expected"),
+    [
+        ("12 months", "2024-02-29", "2023-02-28"),
+        ("1 year", "2024-03-15", "2023-03-15"),
+        ("3 months", "1998-06-30", "1998-03-31"),
+        ("1 month", "2024-03-30", "2024-02-29"),
+        ("2024-01-05", "2024-03-30", "2024-01-05"),
+    ],
+)
+def test_since(since: str, as_of: str, expected: str) -> None:
+    assert str(since_day(since, dt.date.fromisoformat(as_of))) == expected
+
+
+def test_days_that_are_none() -> None:
+    with pytest.raises(kw.BadParameters, match="not one of month, quarter, year"):
+        dates_between(dt.date(2023, 1, 1), dt.date(2024, 1, 1), "week")
+    with pytest.raises(kw.BadParameters, match="no end of a year"):
+        dates_between(dt.date(2023, 12, 1), dt.date(2023, 12, 31), "year")
+    with pytest.raises(kw.BadParameters, match="must lie before"):
+        since_day("2024-05-01", dt.date(2024, 5, 1))
+
+
+class TestCommands:
+    def test_ledger(self, klantwaarde: Cli) -> None:
+        words = ("ledger", kw.cdnow_sample(), "--every", "quarter", "--start", "1997-12-01", "--model", "pareto_nbd")
+        said = klantwaarde(*words, "--json")
+        assert said.code == 0
+        made = json.loads(said.out)
+        assert [each["end"] for each in made] == ["1998-03-31", "1998-06-30"]
+        flow = made[-1]["ledger"]["flow"]
+        assert flow["opening"] + flow["new"] + flow["won_back"] - flow["lost"] == flow["closing"]
+        behind = klantwaarde(*words, "--customers", "lost", "--out", "lost.csv")
+        assert behind.code == 0
+        assert len(pd.read_csv("lost.csv")) == flow["lost"]
+        shown = klantwaarde(*words, "--customers", "won_back", "--period", "1998-03-31")
+        assert "won back, 1997-12-31 to 1998-03-31" in " ".join(shown.out.split())
+        assert klantwaarde(*words, "--customers", "gone").code == 2
+        assert "They end on 1998-03-31" in klantwaarde(*words, "--customers", "lost", "--period", "1998-02-28").err
+
+    def test_stages(self, klantwaarde: Cli) -> None:
+        said = klantwaarde("stages", kw.cdnow_sample(), "--out", "stages.parquet", "--json")
+        assert said.code == 0
+        counts = json.loads(said.out)["stages"]
+        rows = pq.read_table("stages.parquet").to_pandas()
+        assert rows.stage.value_counts().to_dict() == {name: n for name, n in counts.items() if n}
+
+    def test_run_since(self, klantwaarde: Cli) -> None:
+        words = ("run", kw.cdnow_sample(), "--model", "pareto_nbd", "--margin-rate", 0.3)
+        assert klantwaarde(*words, "--as-of", "1998-03-31", "--out", "before").code == 0
+        assert klantwaarde(*words, "--since", "before", "--out", "after").code == 0
+        moved = json.loads(Path("after/run.json").read_text())["facts"]["movement"]
+        assert (moved["start"], moved["end"]) == ("1998-03-31", "1998-06-30")
+        before = pq.read_table("before/customers.parquet").to_pandas()
+        assert moved["statement"]["opening"] == pytest.approx(before.rlv.sum(), abs=0.2)
+        stages = pq.read_table("after/stages.parquet").to_pandas()
+        assert len(stages) == len(before)
+        assert "What changed since" in Path("after/report.html").read_text()
+        dutch = klantwaarde("report", "after", "--language", "nl", "--out", "nl.html")
+        assert dutch.code == 0
