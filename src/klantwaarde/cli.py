@@ -227,7 +227,9 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
         f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:",
         markup=False,
     )
-    words.print("  report.html (read this), customers.parquet, pyramid.parquet, model.json, run.json", soft_wrap=True)
+    files = ["report.html (read this)", "customers.parquet", "pyramid.parquet", "model.json", "run.json"]
+    files += ["stages.parquet"] if told["movement"] else []
+    words.print(f"  {', '.join(files)}", soft_wrap=True)
 
 
 def _pyramid(told: dict[str, Any]) -> Table:

@@ -18,7 +18,7 @@ from klantwaarde.files import whole_file
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.models import MODELS
 from klantwaarde.movement import MONTHS, Period, Terms, calibrated, dates_between, periods, standing_at, told
-from klantwaarde.options import AsJson, Config, Source, app, paper, print_json, say, takes, words
+from klantwaarde.options import AsJson, Config, Source, app, print_json, say, takes, wide, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
 
@@ -94,6 +94,7 @@ def _found(settings: Settings, every: str, start: str | None, rules: str, by: st
         settings.rank_by,
         settings.unit,
         rules,
+        calibrated(orders, MODELS[name], base.as_of, settings.unit).cuts if rules == "default" else None,
     )
     known = attributes(settings.attributes, base) if settings.attributes else None
     return periods(orders, days, terms, say, by, known)
@@ -126,7 +127,7 @@ def _print_customers(found: Period, line: str, out: Path | None, *, as_json: boo
             table.add_column(name.replace("_", " "))
         for row in rows.to_pylist():
             table.add_row(*("" if value is None else str(value) for value in row.values()))
-        paper.print(table)
+        wide(table)
         return
     sql, parameters = found.ledger.behind(line)
     if out.suffix == ".parquet":
@@ -145,7 +146,7 @@ def _print_flows(found: tuple[Period, ...]) -> None:
         flow = each.ledger.total.flow
         numbers = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing, flow.intra_lost)
         table.add_row(str(each.start), str(each.end), *(f"{number:,}" for number in numbers))
-    paper.print(table)
+    wide(table)
 
 
 def _print_values(found: tuple[Period, ...]) -> None:
@@ -163,7 +164,7 @@ def _print_values(found: tuple[Period, ...]) -> None:
         amounts = (total.opening, change["new"], change["won_back"], -change["lost"], change["up"], -change["down"])
         told_ = [f"{amount:,.2f}" for amount in (*amounts, other, total.closing)]
         table.add_row(str(each.start), str(each.end), *told_)
-    paper.print(table)
+    wide(table)
 
 
 def _print_accounts(each: Period) -> None:
@@ -177,7 +178,7 @@ def _print_accounts(each: Period) -> None:
         counts = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing)
         money = (account.opening, account.closing)
         table.add_row(account.label, *(f"{n:,}" for n in counts), *(f"{amount:,.2f}" for amount in money))
-    paper.print(table)
+    wide(table)
 
 
 def _print_statement(each: Period) -> None:
@@ -192,7 +193,7 @@ def _print_statement(each: Period) -> None:
     known = each.statement.known
     table.add_row("memo: margin of the period, realised", f"{known.realised:,.2f}")
     table.add_row("memo: expected of the same customers", f"{known.expected:,.2f}")
-    paper.print(table)
+    wide(table)
 
 
 @app.command("stages")
@@ -234,7 +235,8 @@ def stages_command(
     table.add_column("customers", justify="right")
     for stage, number in counts.items():
         table.add_row(stage.replace("_", " "), f"{number:,}")
-    paper.print(table)
-    words.print(limits.told, markup=False, soft_wrap=True)
+    wide(table)
+    if rules == "default":
+        words.print(limits.told, markup=False, soft_wrap=True)
     if out is not None:
         words.print(f"Written: {out}")

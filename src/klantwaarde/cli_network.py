@@ -16,7 +16,7 @@ from klantwaarde.data.customers import customers, read_day
 from klantwaarde.data.grouped import Grouped, grouped
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import whole_file
-from klantwaarde.options import AsJson, Config, Source, app, paper, print_json, say, takes, words
+from klantwaarde.options import AsJson, Config, Source, app, paper, print_json, say, takes, wide, words
 from klantwaarde.seeding import Seeding, seed_list
 from klantwaarde.settings import SOURCE, read_orders, read_settings
 from klantwaarde.validate.frontier import frontier_calibration
@@ -76,8 +76,8 @@ def _print_seeds(made: Seeding, out: Path) -> None:
     lines = (
         (f"They reach {found.spread.mean:,.2f} of {found.total:,.2f} of value (95 %: {found.spread.low:,.2f} to "
         f"{found.spread.high:,.2f}), if those who influence a customer set off a share of {made.share:g} together."),
-        (f"As many by accountable value reach {found.plain_spread.mean:,.2f}: {found.advantage.mean:,.2f} less "
-        f"(95 %: {low:,.2f} to {high:,.2f})."),
+        (f"As many by accountable value reach {found.plain_spread.mean:,.2f}, a difference of "
+        f"{found.advantage.mean:,.2f} (95 %: {low:,.2f} to {high:,.2f})."),
         f"No choice of {len(found.nodes)} reaches more than {1 / found.certified:.2f} times as much "
         f"(confidence {found.confidence:.4f})." if found.certified > 0 else "",
         f"The list is in {out}.",
@@ -145,4 +145,4 @@ def _print_all(told: dict[str, list[dict[str, Any]]], *, as_json: bool) -> None:
             table.add_column(heading.replace("_", " "), justify="left" if heading == "score" else "right")
         for row in rows:
             table.add_row(*(value if isinstance(value, str) else f"{value:.3f}" for value in row.values()))
-        paper.print(table)
+        wide(table)

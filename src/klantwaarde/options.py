@@ -12,6 +12,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
@@ -76,6 +77,9 @@ app = typer.Typer(
 words = Console(stderr=True, highlight=False)
 paper = Console(highlight=False)
 
+WIDE = 150
+"""Characters that a table may take where it is read by no screen."""
+
 VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
 ENGINE = ("engine", "master")
 BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category", "since")
@@ -107,6 +111,11 @@ def _option(name: str) -> Any:
     kind = next(str(item.type) for item in fields(Settings) if item.name == name)
     of = bool if kind == "bool" else float if kind.startswith("float") else str
     return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
+
+
+def wide(table: Table) -> None:
+    """A table with many columns: as wide as the screen, and not cut where there is none."""
+    Console(highlight=False, width=paper.width if paper.is_terminal else max(paper.width, WIDE)).print(table)
 
 
 def say(text: str) -> None:

@@ -60,7 +60,8 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
         if kind == "database":
             _open_database(engine, name, files[0], table)
         elif kind == "parquet":
-            engine.view(name, _parquet_lines(files, partitioned=_partitioned(path, files)))
+            lines = _parquet_lines(files, partitioned=_partitioned(path, files))
+            engine.connection.execute(f"create or replace temp view {name} as {lines}")
         else:
             _open_text(engine, name, files, encoding)
     except (duckdb.Error, UnicodeError) as error:
