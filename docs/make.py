@@ -19,7 +19,7 @@ from docs.scored import scored_page
 
 ROOT = Path(__file__).parents[1]
 
-PICTURES = {"report.png": (20, 1610), "risk.png": (2050, 2715)}
+PICTURES = {"report.png": (20, 1790), "total.png": (2236, 2915)}
 """What the README shows of the demo's report: file to first and last row of pixels."""
 
 MARGIN = 70
@@ -33,7 +33,7 @@ def pictures(chromium: str) -> None:
         _run(
             chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-sync", "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
-            f"--user-data-dir={folder}/profile", "--window-size=1200,3400", f"--screenshot={whole}",
+            f"--user-data-dir={folder}/profile", "--window-size=1200,4000", f"--screenshot={whole}",
             (report / "report.html").as_uri(),
         )  # fmt: skip
         with Image.open(whole) as page:
