@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from decimal import Decimal
 from typing import Any
 
@@ -236,14 +234,7 @@ def test_two_engines_are_refused(cdnow: list[kw.Scored]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")
-def test_books_are_equal_on_both_engines(tmp_path_factory: pytest.TempPathFactory) -> None:
-    pyspark = pytest.importorskip("pyspark.sql")
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("no Java runtime")
-    builder = pyspark.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
+def test_books_are_equal_on_both_engines(session: Any) -> None:
     days = ("1997-12-31", "1998-03-31")
     source = kw.cdnow_sample()
     one = scored(kw.orders(source), *days)
@@ -254,7 +245,6 @@ def test_books_are_equal_on_both_engines(tmp_path_factory: pytest.TempPathFactor
     books = [ledger(*pair, stages=named, by="cohort_quarter") for pair in (one, other)]
     told = [statement(*pair, stages=named) for pair in (one, other)]
     moves = [migration(*pair).matrix for pair in (one, other)]
-    session.stop()
     np.testing.assert_array_equal(*moves)
     assert books[0].total.flow == books[1].total.flow
     assert [line.customers for line in books[0].total.lines.values()] == [

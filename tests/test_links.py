@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -437,24 +435,6 @@ def test_real_introductions_end_as_a_forest() -> None:
 
 
 # Two engines.
-
-
-@pytest.fixture(scope="module")
-def session() -> Any:
-    missing = "no Java runtime" if shutil.which("java") is None and "JAVA_HOME" not in os.environ else ""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        missing = "pyspark is not installed"
-    if missing and os.environ.get("KLANTWAARDE_REQUIRE_ALL"):
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
 
 
 def same(one: Links, other: Links) -> None:

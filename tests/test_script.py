@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -185,37 +183,18 @@ def test_tiers_are_those_of_tier_sizes(active: int) -> None:
     assert tuple(int((placed == tier).sum()) for tier in range(4)) == tuple(tier_sizes(active))
 
 
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    missing = "no Java runtime" if shutil.which("java") is None and "JAVA_HOME" not in os.environ else ""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        missing = "pyspark is not installed"
-    if missing and os.environ.get("KLANTWAARDE_REQUIRE_ALL"):
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    place = str(tmp_path_factory.mktemp("warehouse"))
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.sql.shuffle.partitions", "2").config("spark.sql.warehouse.dir", place).getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")
 @pytest.mark.parametrize("case", ["sample", "shop"], indirect=True)
-def test_on_spark_too(case: Case, klantwaarde: Cli, spark: Any) -> None:
+def test_on_spark_too(case: Case, klantwaarde: Cli, session: Any) -> None:
     words = ("sql", *case.words, "--dialect", "spark")
-    spark.read.parquet(case.path.as_uri()).createOrReplaceTempView("`the orders`")
+    session.read.parquet(case.path.as_uri()).createOrReplaceTempView("`the orders`")
     for text in klantwaarde(*words).out.split(";\n"):
         if text.strip():
-            spark.sql(text)
-    pq.write_table(spark.table("klantwaarde_cells").toArrow(), "cells.parquet")
+            session.sql(text)
+    pq.write_table(session.table("klantwaarde_cells").toArrow(), "cells.parquet")
     for text in klantwaarde(*words, "--fit", case.out / "model.json", "--cells", "cells.parquet").out.split(";\n"):
         if text.strip():
-            spark.sql(text)
-    found = spark.sql("select * from klantwaarde_scored order by rank").toArrow().to_pandas()
+            session.sql(text)
+    found = session.sql("select * from klantwaarde_scored order by rank").toArrow().to_pandas()
     close(found, case.scored())
