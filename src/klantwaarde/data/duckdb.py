@@ -44,7 +44,8 @@ class DuckDB:
         self.connection = duckdb.connect()
         self._set("memory_limit", memory_limit or f"{round(memory() * MEMORY_SHARE / 2**20)}MiB")
         self._set("temp_directory", str(_scratch()))  # where it spills to beyond the limit
-        self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
+        with contextlib.suppress(duckdb.Error):  # a notebook without its widgets: nothing is known of progress there
+            self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         if threads is not None:
             self._set("threads", str(threads))
         self._made = 0
