@@ -169,7 +169,9 @@ def score(
     )
     parameters |= total.parameters
     ranked = engine.ranked(f"{total.sql}\n{statement('scored', valued=total.view)}", parameters)
-    sql = f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
+    names = "in_order" if total.empty else "ranked"
+    whole_row = f", ranked as (\n{statement('untotalled', valued='in_order')}\n)" if total.empty else ""
+    sql = f"with {names} as (\n{ranked}\n){whole_row}\n{statement('placed')}"
     return Scored(engine, sql, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
 
 

@@ -66,6 +66,8 @@ class Totals:
     indirect: Indirect | None = None
     beside: Beside | None = None
     breadth: Breadth | None = None
+    empty: bool = False
+    """Whether nothing was given: the columns are then still to be added."""
 
 
 def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wishes: Wishes, given: Given) -> Totals:
@@ -77,8 +79,8 @@ def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wis
     engine = customers.engine
     view, first = engine.new_name("totalled"), engine.new_name("valued")
     if not (given.referrals or given.influence or wishes.peers or wishes.category):
-        sql = f"with {first} as (\n{valued}\n), {view} as (\n{statement('untotalled', valued=first)}\n)"
-        return Totals(sql, view, {}, given, wishes.tau)
+        # Columns that are empty are added after the sort, which would carry them.
+        return Totals(f"with {first} as (\n{valued}\n)", first, {}, given, wishes.tau, empty=True)
     through, lines = None, None
     if given.referrals is not None or given.influence is not None:
         links = (given.referrals, given.influence)
