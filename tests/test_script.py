@@ -30,7 +30,7 @@ SCORING = (
     "klantwaarde_spend_lines",
     "klantwaarde_tiers",
     "klantwaarde_valued",
-    "klantwaarde_totalled",
+    "klantwaarde_in_order",
     "klantwaarde_ranked",
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from klantwaarde.data.cells import Cells, SpendCells, check_unit
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
 from klantwaarde.errors import BadOrders, BadParameters
 
@@ -89,7 +89,10 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     end, said = _end(orders, as_of)
     table = orders.engine.new_name("customers")
     sql = statement("customers", absent=orders.columns.absent, occasions=orders.occasions)
-    orders.engine.create(table, sql, {"as_of": end, "year_ago": year_before(end)})
+    kept = orders.engine.new_name("customers_kept")
+    filled, columns = empty_columns(sql)  # a table would hold eight bytes for every null
+    orders.engine.create(kept, filled, {"as_of": end, "year_ago": year_before(end)})
+    orders.engine.view(table, f"select {columns} from {kept}")
     totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
     if not totals["customers"]:
         raise BadOrders(f"There is no usable order up to {end}: those that there are come later. Check the dates.")

@@ -93,6 +93,23 @@ class DuckDB:
         """
         return f"select *, row_number() over () as rank from ({sql}) as sorted"
 
+    @contextlib.contextmanager
+    def held(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[str]:
+        """As `ranked`, sorted once and kept as long as the context lasts: what is made of the rows runs on all cores.
+
+        Rows are numbered as they come on one core only; a table knows their places. It lies in a file, compressed:
+        beside the sort, memory would hold all rows twice.
+        """
+        name = self.new_name("held")
+        file = _scratch() / f"{name}_{os.getpid()}_{id(self)}.duckdb"
+        self.run(f"attach {literal(str(file))} as {name}")
+        try:
+            self.run(f"create table {name}.held as {sql}", parameters)
+            yield f"select *, rowid + 1 as rank from {name}.held"
+        finally:
+            self.run(f"detach {name}")
+            file.unlink(missing_ok=True)
+
     def row_hash(self, columns: Sequence[str]) -> str:
         """SQL of a 64-bit hash of a row's columns."""
         return f"hash({', '.join(map(identifier, columns))})"

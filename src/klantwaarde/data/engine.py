@@ -11,6 +11,7 @@ from sqlglot import exp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pandas as pd
@@ -93,6 +94,10 @@ class Engine(Protocol):
         """SQL of the rows of a statement that ends in `order by`, with a column `rank`: 1, 2, ... in that order."""
         ...
 
+    def held(self, sql: str, parameters: Mapping[str, Any] | None = None) -> AbstractContextManager[str]:
+        """As `ranked`, sorted once and kept while the context lasts: what is made of the rows runs on all cores."""
+        ...
+
     def row_hash(self, columns: Sequence[str]) -> str:
         """SQL of a 64-bit hash of a row's columns."""
         ...
@@ -114,6 +119,19 @@ def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **
     for cast in [found for found in tree.find_all(exp.Cast) if _rests_on(found, absent)]:
         cast.set("this", exp.Null())
     return tree.sql(dialect=dialect, pretty=True)
+
+
+def empty_columns(sql: str) -> tuple[str, str]:
+    """A select without the columns that are null in every row, and the list of all its columns, these as nulls."""
+    tree = sqlglot.parse_one(sql, read="duckdb", into=exp.Select)
+    empty = [column for column in tree.selects if _is_empty(column)]
+    names = [column if column in empty else exp.column(column.alias_or_name) for column in tree.selects]
+    tree.set("expressions", [column for column in tree.selects if column not in empty])
+    return tree.sql("duckdb"), ", ".join(name.sql("duckdb") for name in names)
+
+
+def _is_empty(column: exp.Expr) -> bool:
+    return isinstance(column.unalias(), exp.Cast) and isinstance(column.unalias().this, exp.Null)
 
 
 def _rests_on(tree: exp.Expression, columns: Sequence[str]) -> bool:

@@ -60,8 +60,8 @@ def scoring_views(cell_scores: Path, spend_lines: Path, percent: Mapping[str, in
         View("spend_lines", "", load.format(literal(str(spend_lines)))),
         View("tiers", TIERS, f"select {sizes} from ({_text('active')}) as active"),
         View("valued", VALUED, _text("valued")),
-        View("totalled", TOTALLED, _text("untotalled")),
-        View("ranked", RANKED, _numbered(statement("scored", valued="totalled"))),
+        View("in_order", RANKED, _numbered(_text("scored"))),
+        View("ranked", TOTALLED, statement("untotalled", valued="in_order")),
         View("scored", _comment("placed"), _text("placed")),
     ]
 

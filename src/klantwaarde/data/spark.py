@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -15,7 +16,7 @@ from klantwaarde.errors import BadOrders, BadParameters, MissingExtra
 from klantwaarde.files import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -155,6 +156,11 @@ class Spark:
             name
         )
         return f"select * from {name}"
+
+    @contextlib.contextmanager
+    def held(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[str]:
+        """As `ranked`, which keeps the sorted rows."""
+        yield self.ranked(sql, parameters)
 
     def row_hash(self, columns: Sequence[str]) -> str:
         """SQL of a 64-bit hash of a row's columns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
@@ -25,7 +28,7 @@ from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.indirect import ESTIMATE
 from klantwaarde.value.potential import headroom_orders
 from klantwaarde.value.tiers import TierSizes, tier_sizes
-from klantwaarde.value.totals import Given, Totals, Wishes, totals
+from klantwaarde.value.totals import COMPUTED, Given, Totals, Wishes, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +63,8 @@ class Scored:
     """The scored customers, lazy in the engine until asked for; docs/scored.md says what each column means."""
 
     engine: Engine
-    sql: str
+    ordered: str
+    """SQL of the customers with all that has to be computed before they are sorted, the best first."""
     parameters: Mapping[str, Any]
     terms: Terms
     sizes: TierSizes
@@ -73,6 +77,18 @@ class Scored:
     """The Pareto/NBD fit that headroom rests on."""
     total: Totals
     """What rests on links, peers and categories."""
+
+    @functools.cached_property
+    def sql(self) -> str:
+        """SQL of the scored customers, the best first."""
+        return self._placed(self.engine.ranked(self.ordered, self.parameters))
+
+    def _placed(self, ranked: str) -> str:
+        """The output over the ranked customers; empty columns come after the sort, which would carry them."""
+        if not self.total.empty:
+            return f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
+        whole_row = statement("untotalled", valued="in_order")
+        return f"with in_order as (\n{ranked}\n), ranked as (\n{whole_row}\n)\n{statement('placed')}"
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table, best customer first; money already spent as DECIMAL."""
@@ -106,8 +122,15 @@ class Scored:
             "margin_rate": str(self.terms.margin_rate),
             "rank_by": self.terms.rank_by,
         }
-        self.engine.write_parquet(self.sql, Path(path), self.parameters, told, partition_by)
+        with self.engine.held(self.ordered, self.parameters) as ranked:
+            self.engine.write_parquet(self._placed(ranked), Path(path), self.parameters, told, partition_by)
         return Path(path)
+
+
+def ordered_customers(valued: str, more: Sequence[str] = ()) -> str:
+    """SQL of the valued customers, the best first, with more of their columns than all need."""
+    tree = sqlglot.parse_one(statement("scored", valued=valued), read="duckdb", into=exp.Select)
+    return tree.select(*more).sql("duckdb", pretty=True)
 
 
 def check_partitions(columns: Sequence[str]) -> None:
@@ -168,11 +191,8 @@ def score(
         Given(referrals, influence, attributes),
     )
     parameters |= total.parameters
-    ranked = engine.ranked(f"{total.sql}\n{statement('scored', valued=total.view)}", parameters)
-    names = "in_order" if total.empty else "ranked"
-    whole_row = f", ranked as (\n{statement('untotalled', valued='in_order')}\n)" if total.empty else ""
-    sql = f"with {names} as (\n{ranked}\n){whole_row}\n{statement('placed')}"
-    return Scored(engine, sql, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
+    ordered = f"{total.sql}\n{ordered_customers(total.view, () if total.empty else COMPUTED)}"
+    return Scored(engine, ordered, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
 
 
 def _terms(

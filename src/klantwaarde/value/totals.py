@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from klantwaarde.data.links import Links
     from klantwaarde.estimate.result import Fit
 
+COMPUTED = (
+    "potential",
+    "cross_sell",
+    "crv",
+    "referral_value",
+    "influence_value",
+    "attributed_away",
+    "future_referrals",
+    "total_accountable",
+    "total_attributed",
+    "profile",
+)
+"""The columns that the statement adds."""
+
 EMPTY = {
     "linked": ("customer_id", "crv", "referral_value", "influence_value", "attributed_away", "total_accountable",
                "future_referrals"),

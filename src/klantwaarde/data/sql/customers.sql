@@ -1,7 +1,8 @@
 -- One row per customer, at the end of observation. Purchases make the history; the money of all occasions counts.
+-- Lines are summed as doubles: exact up to 2^53 of them, and the sum of integers would take twice the memory.
 select
   customer_id,
-  cast(sum(lines) as integer) as lines,
+  cast(sum(cast(lines as double)) as integer) as lines,
   cast(count(*) as integer) as occasions,
   min(day) filter (where is_purchase) as first_order,
   max(day) filter (where is_purchase) as last_order,

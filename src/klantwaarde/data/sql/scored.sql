@@ -1,5 +1,25 @@
--- The valued customers, sorted: the best first, the inactive last.
-select *
+-- The valued customers, sorted: the best first, the inactive last. A sort moves what it carries: what follows from these
+-- columns is added after it.
+select
+  customer_id,
+  first_order,
+  last_order,
+  orders,
+  x,
+  t_x_days,
+  t_days,
+  zbar,
+  revenue,
+  value_realised,
+  value_last_year,
+  is_active,
+  p_alive,
+  p_active,
+  expected_orders,
+  expected_spend,
+  dert,
+  headroom_orders,
+  rlv
 from valued
 order by
   is_active desc,

@@ -4,23 +4,20 @@ with measured as (
   select
     c.*,
     case when orders > 0 then orders - 1 end as x,
-    date_diff('day', first_order, last_order) as t_x_days,
-    date_diff('day', first_order, $as_of) as t_days,
+    cast(date_diff('day', first_order, last_order) as integer) as t_x_days,
+    cast(date_diff('day', first_order, $as_of) as integer) as t_days,
     case when orders > 1 then cast(repeat_amount as double) / (orders - 1) end as zbar,
-    cast(
-      case
-        when not $has_money then null
-        when $has_margin then coalesce(margin, 0)
-        else revenue * $margin_rate
-      end as decimal(18, 4)
-    ) as value_realised,
-    cast(
-      case
-        when not $has_money then null
-        when $has_margin then coalesce(margin_last_year, 0)
-        else coalesce(revenue_last_year, 0) * $margin_rate
-      end as decimal(18, 4)
-    ) as value_last_year,
+    case
+      when not $has_money then null
+      when $has_margin then cast(coalesce(margin, 0) as decimal(18, 4))
+      -- A cast around the whole would make every product wide: ten times slower.
+      else cast(revenue * $margin_rate as decimal(18, 4))
+    end as value_realised,
+    case
+      when not $has_money then null
+      when $has_margin then cast(coalesce(margin_last_year, 0) as decimal(18, 4))
+      else cast(coalesce(revenue_last_year, 0) * $margin_rate as decimal(18, 4))
+    end as value_last_year,
     coalesce(revenue_last_year > 0, false) or (not $has_money and orders_last_year > 0) as is_active
   from customers as c
 )
