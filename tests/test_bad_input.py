@@ -243,6 +243,20 @@ def test_files_that_are_no_models(text: str, words: str, klantwaarde: Cli, tmp_p
     assert (said.code, words in said.err) == (2, True), said.err
 
 
+def test_a_model_that_is_not_there(klantwaarde: Cli, tmp_path: Path) -> None:
+    said = klantwaarde("score", kw.cdnow_sample(), "--fit", "nosuch.json")
+    assert (said.code, said.err.strip()) == (2, "Error: nosuch.json cannot be read: No such file or directory.")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_damaged_model_of_an_earlier_run(klantwaarde: Cli, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "model.json").write_text("{")
+    said = klantwaarde("run", kw.cdnow_sample(), "--model", "nbd", "--since", "before")
+    assert (said.code, "before/model.json is no JSON file" in said.err) == (2, True), said.err
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_spend_fit_is_no_timing_fit() -> None:
     base = kw.customers(kw.orders(kw.cdnow_sample()))
     with pytest.raises(kw.BadParameters, match="is a spend model"):

@@ -310,10 +310,11 @@ def test_a_fit_is_told_in_plain_words(language: str) -> None:
     assert "s and beta run off" in Page(render(facts)).text
 
 
-def test_the_dutch_report_says_what_is_in_english() -> None:
+def test_the_dutch_report_says_that_something_is_in_english() -> None:
     said = Speech("nl").word("in_english")
     assert said.endswith("zijn in het Engels.")
     assert said in Page(render(report_facts("nl"))).text
+    assert Speech("en").word("in_english") not in Page(render(report_facts("en"))).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

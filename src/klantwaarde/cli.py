@@ -241,9 +241,9 @@ def _pyramid(told: dict[str, Any]) -> Table:
         table.add_row(
             band["tier"],
             f"{band['customers']:,}",
-            _number(band["value_last_year"], ",.0f"),
+            _number(band["value_last_year"], "z,.0f"),
             _number(band["value_last_year_share"], ".0%"),
-            _number(band["rlv"], ",.0f"),
+            _number(band["rlv"], "z,.0f"),
             _number(band["p_alive_mean"], ".2f"),
         )
     return table

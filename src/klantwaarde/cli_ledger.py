@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import pyarrow.csv
 import typer
@@ -17,10 +18,15 @@ from klantwaarde.errors import BadParameters
 from klantwaarde.files import whole_file
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.models import MODELS
-from klantwaarde.movement import MONTHS, Period, Terms, calibrated, dates_between, periods, standing_at, told
+from klantwaarde.movement import MONTHS, Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
 from klantwaarde.options import AsJson, Config, Source, app, print_json, say, takes, wide, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from klantwaarde.estimate.result import Fit
 
 LISTS = (".csv", ".parquet")
 VALUED = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "memory_limit", "attributes")
@@ -30,6 +36,8 @@ WORDS = {
     "new_customers": "+ new customers", "model_change": "+ change of model", "closing": "closing value",
 }  # fmt: skip
 """The lines of the statement, as they are added up."""
+SHOWN = {"new", "won_back", "lost", "up", "down"}
+"""Lines of the ledger with a column of their own."""
 
 
 @app.command("ledger")
@@ -63,10 +71,12 @@ def ledger_command(
     settings = read_settings(config, given | {"orders": source})
     found = _found(settings, every, start, rules, by)
     if behind is not None:
-        _print_customers(_period(found, to), behind, out, as_json=as_json)
+        period = _period(found, to)
+        _print_customers(period, behind, out, as_json=as_json)
+        _say_doubts((period.before, period.after))
         return
     if as_json:
-        print_json([told(each) for each in found])
+        print_json([told(each) | {"fits": _fits_told((each.before, each.after))} for each in found])
         return
     _print_flows(found)
     _print_values(found)
@@ -74,6 +84,7 @@ def ledger_command(
         _print_accounts(each)
     for each in found:
         _print_statement(each)
+    _say_doubts((found[0].before, *(each.after for each in found)))
 
 
 def _found(settings: Settings, every: str, start: str | None, rules: str, by: str | None) -> tuple[Period, ...]:
@@ -111,24 +122,28 @@ def _period(found: tuple[Period, ...], end: str | None) -> Period:
 
 
 def _print_customers(found: Period, line: str, out: Path | None, *, as_json: bool) -> None:
-    if out is None:
-        rows = found.ledger.customers(line, most=None if as_json else 20)
-        if as_json:
-            print_json(rows.to_pylist())
-            return
-        total = found.ledger.total.lines[line]
-        table = Table(
-            title=f"{line.replace('_', ' ')}, {found.start} to {found.end}: {total.customers:,} customers, "
-            f"{total.opening:,.2f} before and {total.closing:,.2f} after",
-            title_justify="left",
-            box=SIMPLE_HEAD,
-        )
-        for name in rows.column_names:
-            table.add_column(name.replace("_", " "))
-        for row in rows.to_pylist():
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
-        wide(table)
+    if out is not None:
+        _write_customers(found, line, out)
         return
+    rows = found.ledger.customers(line, most=None if as_json else 20)
+    if as_json:
+        print_json(rows.to_pylist())
+        return
+    total = found.ledger.total.lines[line]
+    title = f"{line.replace('_', ' ')}, {found.start} to {found.end}: {total.customers:,} customers, "
+    title += f"{_money(total.opening)} before and {_money(total.closing)} after"
+    headings = [name.replace("_", " ") for name in rows.column_names]
+    cells = ([_cell(value) for value in row.values()] for row in rows.to_pylist())
+    _print_table(title, headings, cells, left=headings.index("opening"))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return _money(value)
+    return "" if value is None else str(value)
+
+
+def _write_customers(found: Period, line: str, out: Path) -> None:
     sql, parameters = found.ledger.behind(line)
     if out.suffix == ".parquet":
         found.ledger.engine.write_parquet(sql, out, parameters)
@@ -138,62 +153,92 @@ def _print_customers(found: Period, line: str, out: Path | None, *, as_json: boo
     words.print(f"Written: {out}")
 
 
+def _print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
+    """A table as wide as it needs to be; the first `left` columns are text, the others numbers."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place < left else "right")
+    for row in rows:
+        table.add_row(*row)
+    wide(table)
+
+
+def _money(amount: Decimal | float) -> str:
+    """An amount to the cent; never "-0.00"."""
+    return f"{amount:z,.2f}"
+
+
 def _print_flows(found: tuple[Period, ...]) -> None:
-    table = Table(title="Customers who are there (not prospects, not lost)", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("from", "to", "opening", "+ new", "+ won back", "- lost", "= closing", "won and lost within"):
-        table.add_column(heading, justify="right")
+    headings = ("from", "to", "opening", "+ new", "+ won back", "- lost", "= closing", "won and lost within")
+    rows = []
     for each in found:
         flow = each.ledger.total.flow
         numbers = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing, flow.intra_lost)
-        table.add_row(str(each.start), str(each.end), *(f"{number:,}" for number in numbers))
-    wide(table)
+        rows.append((str(each.start), str(each.end), *(f"{number:,}" for number in numbers)))
+    _print_table("Customers who are there (not prospects, not lost)", headings, rows, left=0)
 
 
 def _print_values(found: tuple[Period, ...]) -> None:
-    table = Table(title="Their residual value, all customers ever seen", title_justify="left", box=SIMPLE_HEAD)
     headings = ("from", "to", "opening", "+ new", "+ won back", "- lost", "+ up", "- down", "+ other", "= closing")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    rows = []
     for each in found:
         total = each.ledger.total
         change = {name: line.change for name, line in total.lines.items()}
-        other = sum(
-            (change[name] for name in LINES if name not in {"new", "won_back", "lost", "up", "down"}),
-            type(total.opening)(0),
-        )
+        other = sum((change[name] for name in LINES if name not in SHOWN), type(total.opening)(0))
         amounts = (total.opening, change["new"], change["won_back"], -change["lost"], change["up"], -change["down"])
-        told_ = [f"{amount:,.2f}" for amount in (*amounts, other, total.closing)]
-        table.add_row(str(each.start), str(each.end), *told_)
-    wide(table)
+        rows.append((str(each.start), str(each.end), *map(_money, (*amounts, other, total.closing))))
+    _print_table("Their residual value, all customers ever seen", headings, rows, left=0)
 
 
 def _print_accounts(each: Period) -> None:
-    if not each.ledger.accounts or (len(each.ledger.accounts) == 1 and each.ledger.accounts[0].label == "all"):
+    accounts = each.ledger.accounts
+    if not accounts or [account.label for account in accounts] == ["all"]:
         return
-    table = Table(title=f"{each.start} to {each.end}, by account", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("account", "opening", "+ new", "+ won back", "- lost", "= closing", "value", "becomes"):
-        table.add_column(heading, justify="left" if heading == "account" else "right")
-    for account in each.ledger.accounts:
+    headings = ("account", "opening", "+ new", "+ won back", "- lost", "= closing", "value", "becomes")
+    rows = []
+    for account in accounts:
         flow = account.flow
         counts = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing)
-        money = (account.opening, account.closing)
-        table.add_row(account.label, *(f"{n:,}" for n in counts), *(f"{amount:,.2f}" for amount in money))
-    wide(table)
+        rows.append((account.label, *(f"{n:,}" for n in counts), _money(account.opening), _money(account.closing)))
+    _print_table(f"{each.start} to {each.end}, by account", headings, rows)
 
 
 def _print_statement(each: Period) -> None:
     if each.statement is None:
         return
-    table = Table(title=f"Why the value changed, {each.start} to {each.end}", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("line")
-    table.add_column("value", justify="right")
-    for name, line in WORDS.items():
-        amount = getattr(each.statement, name)
-        table.add_row(line, f"{amount:,.2f}")
     known = each.statement.known
-    table.add_row("memo: margin of the period, realised", f"{known.realised:,.2f}")
-    table.add_row("memo: expected of the same customers", f"{known.expected:,.2f}")
-    wide(table)
+    memo = {"margin of the period, realised": known.realised, "expected of the same customers": known.expected}
+    amounts = {line: getattr(each.statement, name) for name, line in WORDS.items()}
+    amounts |= {f"memo: {line}": amount for line, amount in memo.items()}
+    rows = [(line, _money(amount)) for line, amount in amounts.items()]
+    _print_table(f"Why the value changed, {each.start} to {each.end}", ("line", "value"), rows)
+
+
+def _fits(standing: Standing) -> tuple[Fit[Any], ...]:
+    """The fits that a standing rests on: timing, and spend where there is one."""
+    scored = standing.scored
+    return (scored.fit,) if scored.spend is None else (scored.fit, scored.spend)
+
+
+def _fits_told(standings: Iterable[Standing]) -> list[dict[str, Any]]:
+    """How good the fits are, as plain values."""
+    return [
+        {"as_of": standing.scored.terms.as_of, "model": fit.name, "status": fit.status, "reason": fit.reason}
+        for standing in standings
+        for fit in _fits(standing)
+    ]
+
+
+def _say_doubts(standings: Iterable[Standing]) -> None:
+    """Fits that did not converge: once per model, with their days and the reason on the last of them."""
+    doubtful: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in _fits_told(standings):
+        if one["status"] != "converged":
+            doubtful.setdefault((one["model"], one["status"]), []).append(one)
+    for (model, status), found in doubtful.items():
+        days = ", ".join(str(one["as_of"]) for one in found)
+        line = f"! Valued with {model} ({status} on {days}). {found[-1]['reason']}"
+        words.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
 @app.command("stages")
@@ -228,14 +273,12 @@ def stages_command(
     if out is not None:
         found.stages.write(out)
     if as_json:
-        print_json({"as_of": base.as_of, "rules": found.stages.rules.version, "stages": counts, "lost": limits.told})
+        made = {"as_of": base.as_of, "rules": found.stages.rules.version, "stages": counts, "lost": limits.told}
+        print_json(made | {"fits": _fits_told((found,))})
         return
-    table = Table(title=f"Stages on {base.as_of} ({found.stages.rules.version})", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("stage")
-    table.add_column("customers", justify="right")
-    for stage, number in counts.items():
-        table.add_row(stage.replace("_", " "), f"{number:,}")
-    wide(table)
+    rows = [(stage.replace("_", " "), f"{number:,}") for stage, number in counts.items()]
+    _print_table(f"Stages on {base.as_of} ({found.stages.rules.version})", ("stage", "customers"), rows)
+    _say_doubts((found,))
     if rules == "default":
         words.print(limits.told, markup=False, soft_wrap=True)
     if out is not None:

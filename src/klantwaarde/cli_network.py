@@ -69,15 +69,15 @@ def _print_seeds(made: Seeding, out: Path) -> None:
     for heading in ("place", "customer", "adds", "own value", "accountable value"):
         table.add_column(heading, justify="left" if heading == "customer" else "right")
     for row in made.table.slice(0, 10).to_pylist():
-        money = (f"{row[name]:,.2f}" for name in ("adds", "own_value", "accountable_value"))
+        money = (f"{row[name]:z,.2f}" for name in ("adds", "own_value", "accountable_value"))
         table.add_row(str(row["place"]), str(row["customer_id"]), *money)
     paper.print(table)
     low, high = found.advantage.low, found.advantage.high
     lines = (
-        (f"They reach {found.spread.mean:,.2f} of {found.total:,.2f} of value (95 %: {found.spread.low:,.2f} to "
-        f"{found.spread.high:,.2f}), if those who influence a customer set off a share of {made.share:g} together."),
-        (f"As many by accountable value reach {found.plain_spread.mean:,.2f}, a difference of "
-        f"{found.advantage.mean:,.2f} (95 %: {low:,.2f} to {high:,.2f})."),
+        (f"They reach {found.spread.mean:z,.2f} of {found.total:z,.2f} of value (95 %: {found.spread.low:z,.2f} to "
+        f"{found.spread.high:z,.2f}), if those who influence a customer set off a share of {made.share:g} together."),
+        (f"As many by accountable value reach {found.plain_spread.mean:z,.2f}, a difference of "
+        f"{found.advantage.mean:z,.2f} (95 %: {low:z,.2f} to {high:z,.2f})."),
         f"No choice of {len(found.nodes)} reaches more than {1 / found.certified:.2f} times as much "
         f"(confidence {found.confidence:.4f})." if found.certified > 0 else "",
         f"The list is in {out}.",

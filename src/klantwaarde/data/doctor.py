@@ -113,7 +113,7 @@ def _money_adds_up(base: Customers) -> Iterator[Check]:
         "money adds up",
         "warning" if gap else "info",
         int(bool(gap)),
-        f"{told}; difference {gap:,.2f}.",
+        f"{told}; difference {gap:z,.2f}.",
         float(gap),
         remedy="Please report this: it is a fault of ours." if gap else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,10 @@ def _fit(entry: dict[str, Any], models: dict[str, type]) -> Fit[Any]:
         raise BadParameters(f"the covariance is not a table of {len(parameters)} by {len(parameters)} numbers")
     if (np.diag(covariance) < 0).any():
         raise BadParameters("the covariance holds a negative variance")
+    if entry["as_of"] is not None:
+        dt.date.fromisoformat(entry["as_of"])
+    if entry["mean_spend"] is not None:
+        _finite("mean_spend", entry["mean_spend"])
     told = ("status", "reason", "unit", "as_of", "cells", "evaluations", "mean_spend")
     return Fit(
         model=Model(**parameters),

@@ -86,7 +86,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (Decimal, np.floating)):
         value = float(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value + 0.0 if math.isfinite(value) else None  # -0.0 becomes 0.0
     if isinstance(value, np.integer):
         return int(value)
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)

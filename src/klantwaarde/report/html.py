@@ -17,6 +17,7 @@ from klantwaarde.report import figures
 from klantwaarde.report.movement import chance_told, moves
 from klantwaarde.report.movement_figures import statement_told, waterfall
 from klantwaarde.report.profiles import profiles
+from klantwaarde.report.sentences import in_language
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
 from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS, TOTAL_COLUMNS
@@ -43,6 +44,7 @@ def render(facts: Mapping[str, Any]) -> str:
     """The report as one HTML page that needs no network, fonts or scripts."""
     speech = Speech(_language(facts["language"]), facts["currency"])
     facts = {"total": None, "movement": None} | dict(facts)  # facts of before there were these can be told again
+    facts = in_language(facts, speech.language)
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
     return template.render(

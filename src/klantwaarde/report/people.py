@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.cells import check_unit
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.phi import attribution_matrix
-from klantwaarde.network.referral import BAND, Referrals, sensitivity
-from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect
+from klantwaarde.network.referral import BAND, sensitivity
+from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect, links_told, referrals_told
 from klantwaarde.value.total import books, received_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.links import Links
     from klantwaarde.typing import Array
     from klantwaarde.value.score import Terms
 
@@ -33,7 +31,7 @@ def top_referrers(engine: Engine, table: str, found: Indirect, terms: Terms) -> 
     """The customers with the highest referral value: low and high are the ends of its band, if a quarter to three
     quarters of those referred would have come anyway. Empty without referrals. table: the scored customers.
     """  # noqa: D205 - one sentence
-    made = _referrals(found.referrals, terms)
+    made = referrals_told(found.referrals, terms.delta, terms.unit)
     if made is None:
         return []
     value = found.books.direct
@@ -81,17 +79,9 @@ def _received(found: Indirect, terms: Terms, shares: Array) -> Array:
     value, links = found.books.direct, found.influence
     if links is None:
         return np.zeros(len(value))
-    told = {"source": links.source, "target": links.target, "weight": links.weight}
-    moved = influence_matrix(told, len(value), shares)
-    phi = attribution_matrix(len(value), _referrals(found.referrals, terms), moved)
+    moved = influence_matrix(links_told(links), len(value), shares)
+    phi = attribution_matrix(len(value), referrals_told(found.referrals, terms.delta, terms.unit), moved)
     return received_parts(books(value, phi.phi), phi.parts)["influence"]
-
-
-def _referrals(links: Links | None, terms: Terms) -> Referrals | None:
-    if links is None:
-        return None
-    sooner = links.acceleration / check_unit(terms.unit)
-    return Referrals(links.source, links.target, links.anyway, sooner, links.incentive, links.acquisition, terms.delta)
 
 
 def _rows(engine: Engine, table: str, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def indirect(
     referrals, influence = (next((links for links in both if links.kind == kind), None) for kind in KINDS)
     engine, seen = customers.engine, both[0]
     rows = _rows(engine, valued, parameters, seen.nodes)
-    value, made = rows["rlv"], _referrals(referrals, delta, check_unit(customers.unit))
+    value, made = rows["rlv"], referrals_told(referrals, delta, customers.unit)
     estimate = _estimated(customers, influence) if influence is not None and share == ESTIMATE else None
     shares = _shares(estimate, share, seen.size)
     phi = attribution_matrix(seen.size, made, _matrix(influence, shares, seen.size))
@@ -144,10 +144,11 @@ def _rows(engine: Engine, valued: str, parameters: Mapping[str, Any], nodes: str
     return {name: np.asarray(table.column(name).cast("float64"), dtype=float) for name in table.column_names}
 
 
-def _referrals(links: Links | None, delta: float, days_per_unit: float) -> Referrals | None:
+def referrals_told(links: Links | None, delta: float, unit: str) -> Referrals | None:
+    """The referrals for the kernels, times in the unit and delta per unit; None without links of that kind."""
     if links is None:
         return None
-    sooner = links.acceleration / days_per_unit
+    sooner = links.acceleration / check_unit(unit)
     return Referrals(links.source, links.target, links.anyway, sooner, links.incentive, links.acquisition, delta)
 
 
