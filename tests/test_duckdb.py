@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,17 +15,17 @@ ROWS = 400_000
 """More than three of the engine's row groups, so that its cores write at the same time."""
 
 
-def held_files() -> set[Path]:
-    return set(_scratch().glob("held_*"))
+def kept_tables(engine: DuckDB) -> int:
+    return int(engine.one("select count(*) as n from duckdb_tables() where database_name = 'on_disk'")["n"])
 
 
 def test_a_held_order_is_the_order_of_the_file(tmp_path: Path) -> None:
-    engine, before = DuckDB(threads=4), held_files()
+    engine = DuckDB(threads=4)
     by_hash = f"select range as id, hash(range) as key from range({ROWS}) order by hash(range)"
     with engine.held(by_hash) as ranked:
         engine.write_parquet(ranked, tmp_path / "out.parquet")
-        assert held_files() > before
-    assert held_files() == before, "the sorted rows are kept no longer than needed"
+        assert kept_tables(engine) == 1
+    assert kept_tables(engine) == 0, "the sorted rows are kept no longer than needed"
     table = pq.read_table(tmp_path / "out.parquet").to_pandas()
     assert table["rank"].tolist() == list(range(1, ROWS + 1))
     assert table["key"].is_monotonic_increasing
@@ -32,10 +33,10 @@ def test_a_held_order_is_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_held_order_goes_with_a_fault_too() -> None:
-    engine, before = DuckDB(), held_files()
+    engine = DuckDB()
     with pytest.raises(ZeroDivisionError), engine.held("select 1 as one order by one"):
         assert 1 / 0
-    assert held_files() == before
+    assert kept_tables(engine) == 0
 
 
 def test_ranked_and_held_number_alike() -> None:
@@ -59,3 +60,30 @@ def test_columns_that_are_always_null_are_not_kept() -> None:
     assert whole.keys() - kept.keys() == {"margin", "margin_last_year"}
     assert whole["margin"] == "DECIMAL(18,4)"
     assert {name: kind for name, kind in whole.items() if name in kept} == kept
+
+
+def test_tables_on_disk_are_known_by_their_names_and_go_with_the_engine() -> None:
+    engine, before = DuckDB(), set(_scratch().glob("tables_*"))
+    engine.create("far", "select 7 as seven", on_disk=True)
+    engine.create("near", "select seven + 1 as eight from far")
+    assert engine.one("select seven, eight from far, near") == {"seven": 7, "eight": 8}
+    assert engine.columns("far") == {"seven": "INTEGER"}
+    assert set(_scratch().glob("tables_*")) > before
+    engine.drop("far")
+    assert kept_tables(engine) == 0
+    engine.connection.close()
+    del engine
+    gc.collect()
+    assert set(_scratch().glob("tables_*")) <= before
+
+
+def test_a_scope_forgets_what_was_made_in_it() -> None:
+    engine = DuckDB()
+    engine.create("outer_table", "select 1 as one")
+    with engine.scope():
+        engine.create("inner_table", "select 2 as two")
+        engine.create("inner_on_disk", "select 3 as three", on_disk=True)
+        engine.create("dropped", "select 4 as four")
+        engine.drop("dropped")
+    assert engine.one("select count(*) as n from duckdb_tables()") == {"n": 1}
+    assert engine.one("select one from outer_table") == {"one": 1}

@@ -22,6 +22,7 @@ from klantwaarde.value.score import Scored, score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from klantwaarde.data.orders import Orders
     from klantwaarde.progress import Say
@@ -130,10 +131,12 @@ def standing_at(
     return staged(scored, orders, terms, earlier)
 
 
-def staged(scored: Scored, orders: Orders, terms: Terms, earlier: Before | None = None) -> Standing:
-    """A scored base with its stages."""
+def staged(
+    scored: Scored, orders: Orders, terms: Terms, earlier: Before | None = None, path: Path | None = None
+) -> Standing:
+    """A scored base with its stages, which are written to a path where one is given."""
     found = stages(scored, orders, rules=terms.rules, cuts=terms.cuts, previous=earlier)
-    return Standing(scored, found, found.kept())
+    return Standing(scored, found, found.kept(found.write(path) if path else None))
 
 
 def _spend(base: Customers) -> Fit[Any] | None:
@@ -145,17 +148,19 @@ def _spend(base: Customers) -> Fit[Any] | None:
 
 def period(before: Standing, after: Standing, orders: Orders, by: str | None = None, attributes: Any = None) -> Period:
     """What changed between two standings of the same orders."""
-    both = (before.kept.table, after.kept.table)
+    both = (before.kept, after.kept)
     start, end = before.scored.terms.as_of, after.scored.terms.as_of
     money = orders.has_money and before.scored.spend is not None and after.scored.spend is not None
+    books = ledger(before.scored, after.scored, orders, stages=both, by=by, attributes=attributes)
+    made = (books.before, books.after)
     return Period(
         start,
         end,
         before,
         after,
-        ledger(before.scored, after.scored, orders, stages=both, by=by, attributes=attributes),
-        statement(before.scored, after.scored, orders, stages=both) if money else None,
-        migration(before.scored, after.scored, expected=_expected(before.scored, after.scored)),
+        books,
+        statement(before.scored, after.scored, orders, stages=made) if money else None,
+        migration(before.scored, after.scored, expected=_expected(before.scored, after.scored), standings=made),
     )
 
 
@@ -203,12 +208,16 @@ def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
         "rules": found.after.stages.rules.version,
         "cuts": found.after.stages.cuts.told,
         "lost_told": lost.told if lost else None,
-        "stages": {"before": found.before.stages.counts(), "after": found.after.stages.counts()},
+        "stages": {"before": _stage_counts(found.before), "after": _stage_counts(found.after)},
         "ledger": account_told(found.ledger.total),
         "accounts": [account_told(account) for account in found.ledger.accounts],
         "statement": _statement_told(found.statement),
         "migration": _migration_told(found.migration),
     }
+
+
+def _stage_counts(standing: Standing) -> dict[str, int]:
+    return standing.kept.counts(standing.scored.engine)
 
 
 def account_told(account: Account) -> dict[str, Any]:

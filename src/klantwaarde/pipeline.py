@@ -173,9 +173,16 @@ def _moved(
     """Stages, ledger, statement and pyramid movement since a day, where one was asked for; stages go to a file."""
     if settings.since is None:
         return None
-    earlier = Path(settings.since) / "model.json"
+    with base.engine.scope():
+        return _movement(settings, settings.since, base, fits, scored, folder, clock)
+
+
+def _movement(
+    settings: Settings, since: str, base: Customers, fits: Fits, scored: Scored, folder: Path, clock: Clock
+) -> dict[str, Any]:
+    earlier = Path(since) / "model.json"
     known = _earlier(earlier) if earlier.exists() else None
-    day = known.as_of if known else movement.since_day(settings.since, base.as_of)
+    day = known.as_of if known else movement.since_day(since, base.as_of)
     clock.step("stages", "calibrating when a customer is lost")
     Model = MODELS[fits.timing.name]
     limits = movement.calibrated(base.orders, Model, base.as_of, base.unit)
@@ -190,8 +197,7 @@ def _moved(
     )
     clock.step("movement", f"what changed since {day}")
     before = movement.standing_at(base.orders, day, terms, fits=known.fits if known else None)
-    after = movement.staged(scored, base.orders, terms, before.kept)
-    after.stages.write(folder / "stages.parquet")
+    after = movement.staged(scored, base.orders, terms, before.kept, folder / "stages.parquet")
     told = movement.told(movement.period(before, after, base.orders), limits)
     flows = movement.stage_flows(before, after)
     drill = f"klantwaarde ledger {settings.orders} --every quarter --customers lost"

@@ -21,6 +21,7 @@ from klantwaarde import quantities
 from klantwaarde.asset.purchase_counts import count_chances, counts_enough
 from klantwaarde.data.names import TIERS
 from klantwaarde.errors import BadParameters
+from klantwaarde.estimate.blocks import by_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,8 @@ def tier_chances(
     enough = counts_enough(fields[0], fields[1], ahead)
     result = np.empty((len(told.x), len(TIERS)))
     order = np.argsort(enough, kind="stable")
-    for rows in _blocks(order, enough[order]):
+
+    def block(rows: Array) -> None:
         _, one_of, which = np.unique(
             np.stack([told.x[rows], told.T[rows]]), axis=1, return_index=True, return_inverse=True
         )
@@ -109,6 +111,8 @@ def tier_chances(
         counts[:, 0] += 1 - alive[rows]
         some = Histories(*(column[rows] for column in told))
         result[rows] = _tiers(counts, _passing(spend, some, counts), some, thresholds, margin_rate)
+
+    by_threads(block, _blocks(order, enough[order]))
     return result
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
-from klantwaarde.asset.standing import NO_VALUE, inside, is_priced, known_table, pair_engine
+from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, pair_engine, placing
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import year_before
 from klantwaarde.data.engine import Engine, statement
@@ -103,7 +103,12 @@ class Migration:
 
 
 def migration(
-    before: Scored | Any, after: Scored | Any, expected: bool | int | None = None, *, ranks: Ranks = "frozen"
+    before: Scored | Any,
+    after: Scored | Any,
+    expected: bool | int | None = None,
+    *,
+    ranks: Ranks = "frozen",
+    standings: tuple[Standing, Standing] | None = None,
 ) -> Migration:
     """Who stands where in the pyramid at two dates.
 
@@ -112,15 +117,17 @@ def migration(
     at the first, so that ups and downs are of customers and not of each other; relative, each date by its own ranks.
     Equal measures at a floor stand above it, so that the frozen pyramid can hold more than the ranked one.
     expected: True, or a number of customers to look at (True: 100,000): adds the moves that chance alone makes, for
-    scored customers ranked by the last year, frozen. Raises BadOrders for rows, BadParameters for arguments.
+    scored customers ranked by the last year, frozen. standings: of a ledger of the same scored customers, which are
+    then not placed again. Raises BadOrders for rows, BadParameters for arguments.
     """
     if ranks not in get_args(Ranks):
         raise BadParameters(f"ranks={ranks!r} is not one of {', '.join(get_args(Ranks))}.")
     _refuse_terms(before, after, expected, ranks)
     engine = pair_engine(before, after)
     frozen = ranks == "frozen"
-    first, floors = _placed(engine, before, None, ranked=not frozen)
-    second, _ = _placed(engine, after, floors, ranked=not frozen)
+    made = standings or (None, None)
+    first, floors = _placed(engine, before, None, made[0], ranked=not frozen)
+    second, _ = _placed(engine, after, floors, made[1], ranked=not frozen)
     view = engine.new_name("moved")
     engine.view(view, statement("migration_moved", before=first, after=second))
     told = Migration(engine, view, _cells(engine, view), ranks, floors if frozen else None)
@@ -145,7 +152,9 @@ def _refuse_terms(before: Any, after: Any, expected: bool | int | None, ranks: s
         raise BadParameters("expected= needs a spend model where the orders carry amounts: give score() one.")
 
 
-def _placed(engine: Engine, source: Any, floors: Thresholds | None, *, ranked: bool) -> tuple[str, Thresholds | None]:
+def _placed(
+    engine: Engine, source: Any, floors: Thresholds | None, made: Standing | None, *, ranked: bool
+) -> tuple[str, Thresholds | None]:
     """The name of a table of customer_id, tier, value; and the floors of the tiers."""
     if isinstance(source, Scored) and ranked:
         table, placed = engine.new_name("ranked"), engine.new_name("placed")
@@ -154,7 +163,7 @@ def _placed(engine: Engine, source: Any, floors: Thresholds | None, *, ranked: b
         number = f"case when coalesce({value}, 0) between -1e13 and 1e13 then cast(coalesce({value}, 0) as {MONEY}) end"
         engine.view(placed, f"select customer_id, tier, {number} as value from {table}")
     else:
-        standing, own = _standing(engine, source)
+        standing, own = _standing(engine, source) if made is None else (_of_scored(engine, made), False)
         if own:
             placed = standing
         else:
@@ -162,17 +171,23 @@ def _placed(engine: Engine, source: Any, floors: Thresholds | None, *, ranked: b
             placed, parting = engine.new_name("placed"), engine.new_name("thresholds")
             engine.register(parting, pa.table({name: [value] for name, value in floors._asdict().items()}))
             engine.view(placed, statement("migration_placed", standing=standing, thresholds=parting))
-    _refuse_faults(engine, placed)
+    if made is None:
+        _refuse_faults(engine, placed)
     return placed, floors
+
+
+def _of_scored(engine: Engine, made: Standing) -> str:
+    """The name of a view of the scored customers of a standing."""
+    name = engine.new_name("standing")
+    engine.view(name, f"select customer_id, is_active, measure, value from {made.table} where is_scored")
+    return name
 
 
 def _standing(engine: Engine, source: Any) -> tuple[str, bool]:
     """The name of a table or view of what places customers; whether it has tiers of its own."""
     name = engine.new_name("standing")
     if isinstance(source, Scored):
-        valued = engine.new_name("valued")
-        sql = inside(valued, source.valued, statement("migration_standing", valued=valued))
-        engine.create(name, sql, {**source.parameters, "priced": is_priced(source), "rank_by": source.terms.rank_by})
+        engine.create(name, *placing(engine, source))
         return name, False
     given = known_table(engine, source, "customers", ("customer_id", "value"))
     has = engine.columns(given)
@@ -180,9 +195,9 @@ def _standing(engine: Engine, source: Any) -> tuple[str, bool]:
     if not own and "measure" not in has:
         raise BadOrders(f"The customers need a column tier or measure; there are {', '.join(has)}.")
     active = "is_active" if "is_active" in has else "coalesce(measure > 0, false) as is_active"
-    placing = "tier" if own else f"cast(measure as double) as measure, {active}"
+    places = "tier" if own else f"cast(measure as double) as measure, {active}"
     value = f"case when value between -1e13 and 1e13 then cast(value as {MONEY}) end as value"
-    engine.view(name, f"select customer_id, {placing}, {value} from {given}")
+    engine.view(name, f"select customer_id, {places}, {value} from {given}")
     return name, own
 
 

@@ -14,6 +14,7 @@ from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.names import MONEY
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.rules import STAGES
+from klantwaarde.lifecycle.stages import Before
 from klantwaarde.lifecycle.stages import stages as stages_by_rule
 from klantwaarde.value.score import Scored
 
@@ -49,7 +50,8 @@ class Lazy(Protocol):
 class Standing:
     """A table in the engine with customer_id, stage, first_order and value (DECIMAL), one row per customer.
 
-    source: what it was made from; as_of: its day, where that is known.
+    Of scored customers also with is_active and measure, which place them in the pyramid, and is_scored: not so for
+    whom stages alone know. source: what it was made from; as_of: its day, where that is known.
     """
 
     engine: Engine
@@ -73,26 +75,39 @@ def pair_engine(before: Any, after: Any) -> Engine:
 def standing(engine: Engine, source: Any, stages: Any = None) -> Standing:
     """One date's customers with stage and value; money rounded once per customer, to four decimals.
 
-    source: Scored, with stages (a table or lazy statement with columns customer_id and stage, one row per customer), or
+    source: Scored, with stages (a table or lazy statement with columns customer_id and stage, one row per customer; the
+    ones that were kept; or the standing itself, made before), or
     a plain table (Arrow, data frame, mapping) with customer_id, stage and value (or rlv). Raises BadOrders, counting
     the rows.
     """
+    if isinstance(stages, Standing):
+        return stages
     table, as_of = engine.new_name("standing"), None
     if isinstance(source, Scored):
         as_of = source.terms.as_of
         _create_scored(engine, table, source, stages)
     else:
         _create_plain(engine, table, source, stages)
-    _refuse_faults(engine, table)
+    _refuse_faults(engine, table, "value_faults" if isinstance(stages, Before) else "ledger_faults")
     return Standing(engine, table, source, as_of)
 
 
 def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any) -> None:
     if stages is None:
         raise BadParameters("Scored customers have no stage. Give their orders, or stages=(before, after).")
-    valued, names = engine.new_name("valued"), known_table(engine, stages, "stages", ("customer_id", "stage"))
-    sql = statement("ledger_standing", valued=valued, stages=names)
-    engine.create(table, inside(valued, scored.valued, sql), {**scored.parameters, "priced": is_priced(scored)})
+    known = stages.table if isinstance(stages, Before) else stages
+    names = known_table(engine, known, "stages", ("customer_id", "stage"))
+    sql, parameters = placing(engine, scored)
+    placed = engine.new_name("placed")
+    sql = inside(placed, sql, statement("ledger_standing", placed=placed, stages=names))
+    engine.create(table, sql, parameters, on_disk=True)
+
+
+def placing(engine: Engine, scored: Scored) -> tuple[str, dict[str, Any]]:
+    """SQL of what places each customer in the pyramid, and of the value, with its parameters."""
+    valued = engine.new_name("valued")
+    sql = inside(valued, scored.valued, statement("migration_standing", valued=valued))
+    return sql, {**scored.parameters, "priced": is_priced(scored), "rank_by": scored.terms.rank_by}
 
 
 def is_priced(scored: Scored) -> bool:
@@ -119,9 +134,9 @@ def _create_plain(engine: Engine, table: str, source: Any, stages: Any) -> None:
     )
 
 
-def _refuse_faults(engine: Engine, table: str) -> None:
-    found = engine.one(statement("ledger_faults", standing=table))
-    told = [f"{found[name]} row(s) {what}" for name, what in FAULTS.items() if found[name]]
+def _refuse_faults(engine: Engine, table: str, looked_for: str) -> None:
+    found = engine.one(statement(looked_for, standing=table))
+    told = [f"{found[name]} row(s) {what}" for name, what in FAULTS.items() if found.get(name)]
     if told:
         raise BadOrders(f"The customers cannot be used ({found['customers']} rows): {'; '.join(told)}.")
 
@@ -177,7 +192,7 @@ def both_standings(
     if stages is None and isinstance(before, Scored) and isinstance(after, Scored):
         bought = orders or before.customers.orders
         found = stages_by_rule(before, bought).kept()
-        stages = found.table, stages_by_rule(after, bought, previous=found)
+        stages = found, stages_by_rule(after, bought, previous=found).kept()
     first, second = stages or (None, None)
     return standing(engine, before, first), standing(engine, after, second)
 

@@ -107,6 +107,7 @@ def statement(
     (by its own parameters); a plain `before` released (purchases expected in the period, discounted to its start);
     both expected and realised (margin of the period; margin up to the date). growth: e^(delta H), for plain tables
     only (default 1). method: how experience is split, see `factor_effects`.
+    stages: as `ledger` takes them, or the standings of a ledger of the same dates, which are then not made again.
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     check_method(method)
@@ -175,7 +176,7 @@ def _factors(before: Scored, at: Scored, when: str, H: float) -> str:
     sql, parameters = (before.valued, before.parameters) if at is before else revalued(before, at)
     margin = {"newcomer_margin": None if when == "before" else _newcomer_margin(before), "priced": is_priced(before)}
     outer = sql_of("statement_factors", valued=valued, ahead=histories)
-    engine.create(table, inside(valued, sql, outer), {**parameters, **margin})
+    engine.create(table, inside(valued, sql, outer), {**parameters, **margin}, on_disk=True)
     return table
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import glob
 import os
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class DuckDB:
         if threads is not None:
             self._set("threads", str(threads))
         self._made = 0
+        self._tables: dict[str, bool] = {}  # by name: whether it is on disk
+        self._file: Path | None = None
 
     def _set(self, name: str, value: str) -> None:
         try:
@@ -65,17 +68,46 @@ class DuckDB:
         """Make an Arrow table known by a name."""
         self.connection.register(name, table)
 
-    def create(self, name: str, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """A table with the statement's rows."""
-        self.run(f"create or replace temp table {name} as {sql}", parameters)
+    def create(
+        self, name: str, sql: str, parameters: Mapping[str, Any] | None = None, *, on_disk: bool = False
+    ) -> None:
+        """A table with the statement's rows; on_disk: compressed, in a file that goes with the engine."""
+        if on_disk:
+            self.run(f"create table {self._on_disk(name)} as {sql}", parameters)
+            self.view(name, f"select * from {self._on_disk(name)}")
+        else:
+            self.run(f"create or replace temp table {name} as {sql}", parameters)
+        self._tables[name] = on_disk
+
+    def _on_disk(self, name: str) -> str:
+        """What the table is called in the file of this engine."""
+        if self._file is None:
+            self._file = _scratch() / f"tables_{os.getpid()}_{id(self)}.duckdb"
+            self.run(f"attach {literal(str(self._file))} as on_disk")
+            weakref.finalize(self, self._file.unlink, missing_ok=True)
+        return f"on_disk.{name}"
 
     def view(self, name: str, sql: str) -> None:
         """A name for a statement without parameters."""
         self.run(f"create or replace temp view {name} as {sql}")
 
     def drop(self, name: str) -> None:
-        """Forget a table that `create` made."""
-        self.run(f"drop table {name}")
+        """Forget a table."""
+        if self._tables.pop(name, False):
+            self.run(f"drop view {name}")
+            self.run(f"drop table {self._on_disk(name)}")
+        else:
+            self.run(f"drop table {name}")
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Tables that are created within it are forgotten at its end."""
+        before = set(self._tables)
+        try:
+            yield
+        finally:
+            for name in [name for name in self._tables if name not in before]:
+                self.drop(name)
 
     def set_timezone(self, timezone: str) -> None:
         """Where days begin, for instants."""
@@ -97,18 +129,15 @@ class DuckDB:
     def held(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[str]:
         """As `ranked`, sorted once and kept as long as the context lasts: what is made of the rows runs on all cores.
 
-        Rows are numbered as they come on one core only; a table knows their places. It lies in a file, compressed:
-        beside the sort, memory would hold all rows twice.
+        Rows are numbered as they come on one core only; a table knows their places. It lies on disk: beside the sort,
+        memory would hold all rows twice.
         """
         name = self.new_name("held")
-        file = _scratch() / f"{name}_{os.getpid()}_{id(self)}.duckdb"
-        self.run(f"attach {literal(str(file))} as {name}")
+        self.create(name, sql, parameters, on_disk=True)
         try:
-            self.run(f"create table {name}.held as {sql}", parameters)
-            yield f"select *, rowid + 1 as rank from {name}.held"
+            yield f"select *, rowid + 1 as rank from {self._on_disk(name)}"
         finally:
-            self.run(f"detach {name}")
-            file.unlink(missing_ok=True)
+            self.drop(name)
 
     def row_hash(self, columns: Sequence[str]) -> str:
         """SQL of a 64-bit hash of a row's columns."""

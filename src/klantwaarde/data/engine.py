@@ -39,8 +39,14 @@ class Engine(Protocol):
         """A name for a statement without parameters."""
         ...
 
-    def create(self, name: str, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """A table with the statement's rows, computed once."""
+    def create(
+        self, name: str, sql: str, parameters: Mapping[str, Any] | None = None, *, on_disk: bool = False
+    ) -> None:
+        """A table with the statement's rows, computed once; on_disk where memory has better uses."""
+        ...
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Tables that are created within it are forgotten at its end."""
         ...
 
     def drop(self, name: str) -> None:
@@ -119,6 +125,11 @@ def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **
     for cast in [found for found in tree.find_all(exp.Cast) if _rests_on(found, absent)]:
         cast.set("this", exp.Null())
     return tree.sql(dialect=dialect, pretty=True)
+
+
+def selecting(sql: str, *more: str) -> str:
+    """A select with more columns of what it selects from."""
+    return sqlglot.parse_one(sql, read="duckdb", into=exp.Select).select(*more).sql("duckdb", pretty=True)
 
 
 def empty_columns(sql: str) -> tuple[str, str]:

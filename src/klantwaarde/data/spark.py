@@ -67,7 +67,14 @@ class Spark:
         """A name for a statement without parameters."""
         self._frame(sql).createOrReplaceTempView(name)
 
-    def create(self, name: str, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+    def create(
+        self,
+        name: str,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        on_disk: bool = False,  # noqa: ARG002 - Spark knows best
+    ) -> None:
         """A table with the statement's rows, computed once, in memory and on the workers' disks."""
         self._kept[name] = self._frame(sql, parameters).persist()
         self._kept[name].createOrReplaceTempView(name)
@@ -76,6 +83,16 @@ class Spark:
         """Forget a table that `create` made."""
         self.session.catalog.dropTempView(name)
         self._kept.pop(name).unpersist()
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Tables that are created within it are forgotten at its end."""
+        before = set(self._kept)
+        try:
+            yield
+        finally:
+            for name in [name for name in self._kept if name not in before]:
+                self.drop(name)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The statement's rows as dicts; for small results."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import digamma
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STEPS = 16_384  # whole numbers summed one by one in Rising; customers with more orders go through gammaln
 
 B = TypeVar("B", bound=tuple[object, ...])
+T = TypeVar("T")
 
 
 @cache
@@ -32,14 +33,18 @@ def blocks(*columns: Array) -> list[tuple[Array, ...]]:
     return [tuple(np.ascontiguousarray(column[i : i + BLOCK]) for column in columns) for i in starts]
 
 
+def by_threads(kernel: Callable[[Any], T], parts: Sequence[Any]) -> list[T]:
+    """kernel(part) of each, in order. NumPy and scipy.special release the interpreter lock, so threads suffice."""
+    return [kernel(part) for part in parts] if len(parts) == 1 else list(_threads().map(kernel, parts))
+
+
 def block_sums(kernel: Callable[[B], Array], rows: Sequence[B]) -> Array:
     """Sum of kernel(block) over the blocks, added in their order: the same on every run.
 
-    Whatever the threads do. NumPy and scipy.special release the interpreter lock, so threads suffice.
+    Whatever the threads do.
     """
-    if len(rows) == 1:
-        return kernel(rows[0])
-    return np.asarray(np.sum(list(_threads().map(kernel, rows)), axis=0))
+    found = by_threads(kernel, rows)
+    return found[0] if len(rows) == 1 else np.asarray(np.sum(found, axis=0))
 
 
 class Rising(NamedTuple):

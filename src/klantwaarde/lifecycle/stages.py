@@ -49,6 +49,10 @@ class Before(NamedTuple):
     table: str
     as_of: dt.date
 
+    def counts(self, engine: Engine) -> dict[str, int]:
+        """Customers per stage, all nine, in the order of STAGES."""
+        return _counts(engine.rows(statement("stage_counts", staged=self.table)))
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -79,15 +83,25 @@ class Stages:
 
     def counts(self) -> dict[str, int]:
         """Customers per stage, all nine, in the order of STAGES."""
-        sql = f"with staged as ({self.sql}) {statement('stage_counts')}"
-        found = {row["stage"]: row["n"] for row in self.engine.rows(sql, self.parameters)}
-        return {stage: int(found.get(stage, 0)) for stage in STAGES}
+        return _counts(self.engine.rows(f"with staged as ({self.sql}) {statement('stage_counts')}", self.parameters))
 
-    def kept(self) -> Before:
-        """The stages as a table of the engine, to be handed in as `previous` at a later date."""
+    def kept(self, path: str | Path | None = None) -> Before:
+        """The stages as a table of the engine, to be handed in as `previous` at a later date.
+
+        path: of the file that `write` made, if it did: it is read, and nobody is staged again.
+        """
         table = self.engine.new_name("stages")
-        self.engine.create(table, self.sql, self.parameters)
+        if path is None:
+            sql = f"with staged as ({self.sql}) select customer_id, stage, stage_since from staged"
+            self.engine.create(table, sql, self.parameters)
+        else:
+            self.engine.open_parquet(table, Path(path))
         return Before(table, self.as_of)
+
+
+def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    found = {row["stage"]: row["n"] for row in rows}
+    return {stage: int(found.get(stage, 0)) for stage in STAGES}
 
 
 class Crossed(NamedTuple):

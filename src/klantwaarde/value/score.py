@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.data.engine import Engine, selecting, statement
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.errors import BadParameters, MissingExtra
 from klantwaarde.estimate.fit import fit as fit_model
@@ -127,12 +125,6 @@ class Scored:
         return Path(path)
 
 
-def ordered_customers(valued: str, more: Sequence[str] = ()) -> str:
-    """SQL of the valued customers, the best first, with more of their columns than all need."""
-    tree = sqlglot.parse_one(statement("scored", valued=valued), read="duckdb", into=exp.Select)
-    return tree.select(*more).sql("duckdb", pretty=True)
-
-
 def check_partitions(columns: Sequence[str]) -> None:
     """Raise BadParameters unless these columns hold names of groups, of which there are few."""
     groups = [name for name, unit, _ in SCORED if unit == "name"]
@@ -191,7 +183,8 @@ def score(
         Given(referrals, influence, attributes),
     )
     parameters |= total.parameters
-    ordered = f"{total.sql}\n{ordered_customers(total.view, () if total.empty else COMPUTED)}"
+    best_first = statement("scored", valued=total.view)
+    ordered = f"{total.sql}\n{best_first if total.empty else selecting(best_first, *COMPUTED)}"
     return Scored(engine, ordered, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
 
 

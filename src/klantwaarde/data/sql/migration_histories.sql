@@ -1,13 +1,19 @@
 -- What was known at the first date of at most $most customers, the same ones every time, and where they went: their
 -- history, the money of all their purchases, and what of it still counts in the last year of the second date.
-with kept as (
+with chosen as (
+  select customer_id
+  from customers
+  where orders > 0
+  order by md5(cast(customer_id as varchar)), customer_id
+  limit $most
+), kept as (
   select
     customer_id,
     cast(count(*) filter (where is_purchase) as integer) as orders,
     sum(amount) as amount,
     sum(margin) as margin
   from occasions
-  where day > $year_ago and day <= $as_of
+  where day > $year_ago and day <= $as_of and customer_id in (select customer_id from chosen)
   group by customer_id
 )
 select
@@ -20,9 +26,8 @@ select
   coalesce(k.orders, 0) as kept_orders,
   cast(coalesce(k.amount, 0) as double) as kept_amount,
   cast(coalesce(k.margin, 0) as double) as kept_margin
-from moved as m
-join customers as c on m.customer_id = c.customer_id
-left join kept as k on m.customer_id = k.customer_id
-where c.orders > 0
-order by md5(cast(m.customer_id as varchar)), m.customer_id
-limit $most
+from chosen
+join moved as m on chosen.customer_id = m.customer_id
+join customers as c on chosen.customer_id = c.customer_id
+left join kept as k on chosen.customer_id = k.customer_id
+order by md5(cast(chosen.customer_id as varchar)), chosen.customer_id

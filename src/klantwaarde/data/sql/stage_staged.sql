@@ -1,6 +1,29 @@
 -- One row per customer with the stage of the relation; what depends on (x, t_x, T) only comes from stage_cells.
 -- Stages as numbers: -1 new, 0 growing, 1 core, 2 declining, 3 at risk, 4 dormant, 5 lost.
-with measured as (
+with worded as (
+  -- Most reasons are the same for all customers of a history: they are put into words once.
+  select
+    *,
+    case clause
+      when 'young' then 'first order ' || cast(t_days as varchar) || ' days ago'
+      when 'p_alive' then
+        'chance to be a customer still ' || cast(cast(p_alive as decimal(4, 3)) as varchar) || ', below '
+          || cast(cast(limit_ as decimal(4, 3)) as varchar)
+      when 'p_active' then
+        'chance of an order in the next ' || $active_days || ' days '
+          || cast(cast(p_active as decimal(4, 3)) as varchar) || ', below '
+          || cast(cast(limit_ as decimal(4, 3)) as varchar)
+      when 'overdue' then
+        'silent for ' || cast(t_days - t_x_days as varchar) || ' days; at this rhythm the chance of that is '
+          || cast(cast(overdue as decimal(4, 3)) as varchar) || ', below '
+          || cast(cast(limit_ as decimal(4, 3)) as varchar)
+      when 'silence' then
+        'silent for ' || cast(t_days - t_x_days as varchar) || ' days, more than '
+          || cast(cast(limit_ as integer) as varchar)
+      else 'silent for ' || cast(t_days - t_x_days as varchar) || ' days, within limits'
+    end as words
+  from stage_cells
+), measured as (
   select
     customer_id,
     orders,
@@ -32,7 +55,7 @@ with measured as (
     s.level,
     s.held,
     s.clause,
-    s.limit_,
+    s.words,
     s.since_days,
     s.risk_days,
     s.young_days,
@@ -59,7 +82,7 @@ with measured as (
       else -1
     end as previous_rank
   from measured as m
-  left join stage_cells as s
+  left join worded as s
     on m.x = s.x
     and m.t_x_days = s.t_x_days
     and m.t_days = s.t_days
@@ -152,23 +175,9 @@ select
       cast(recent_orders as varchar) || ' of ' || cast(x as varchar) || ' repeat orders in the last '
         || $trend_days || ' days, ' || cast(cast(steady_orders as decimal(12, 1)) as varchar)
         || ' at a steady rate'
-    when 'young' then 'first order ' || cast(t_days as varchar) || ' days ago'
-    when 'p_alive' then
-      'chance to be a customer still ' || cast(cast(p_alive as decimal(4, 3)) as varchar) || ', below '
-        || cast(cast(limit_ as decimal(4, 3)) as varchar)
-    when 'p_active' then
-      'chance of an order in the next ' || $active_days || ' days '
-        || cast(cast(p_active as decimal(4, 3)) as varchar) || ', below '
-        || cast(cast(limit_ as decimal(4, 3)) as varchar)
-    when 'overdue' then
-      'silent for ' || cast(t_days - t_x_days as varchar) || ' days; at this rhythm the chance of that is '
-        || cast(cast(overdue as decimal(4, 3)) as varchar) || ', below '
-        || cast(cast(limit_ as decimal(4, 3)) as varchar)
     when 'silence' then
-      'silent for ' || cast(t_days - t_x_days as varchar) || ' days, more than '
-        || cast(cast(limit_ as integer) as varchar)
-        || case when $scored then '; frequency and money ' || cast(points as varchar) || ' of 10' else '' end
-    else 'silent for ' || cast(t_days - t_x_days as varchar) || ' days, within limits'
+      words || case when $scored then '; frequency and money ' || cast(points as varchar) || ' of 10' else '' end
+    else words
   end as stage_reason,
   why as clause,
   p_alive,
