@@ -24,7 +24,7 @@ import pytest
 import klantwaarde as kw
 from conftest import Said
 from klantwaarde.data.publish import MARK, publish
-from klantwaarde.data.uri import is_database, masked, name_parts, short_name
+from klantwaarde.data.uri import DRIVERS, POSTGRESQL, is_database, masked, name_parts, short_name
 from klantwaarde.pipeline import Run, run
 from klantwaarde.settings import read_settings
 
@@ -201,6 +201,32 @@ class TestTypes:
         name = f"ids_{''.join(filter(str.isalpha, kind))}"
         assert publish(database, name, tmp_path / "base.parquet") == 400
         assert ask(database, f"select count(*) from {name} join ({query}) as q using (customer_id)") == [(400,)]
+
+
+class TestOtherDrivers:
+    """A driver of which nothing is known but its address: here PostgreSQL's, under another name."""
+
+    @pytest.fixture(autouse=True)
+    def _unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(DRIVERS, "postgresql", POSTGRESQL._replace(name="Other"))
+
+    def test_tables_and_queries_are_read(self, database: str) -> None:
+        exact = ask(database, "select count(*), sum(amount)::text from orders where amount > 10")[0]
+        found = kw.orders(database, query="select * from orders where amount > 10;")
+        assert (found.read, found.profile["amount"]) == (exact[0], Decimal(exact[1]))
+        assert kw.orders(database, table='"Shop 1"."Order ""lines"""').read == 6919
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"table": "order"}, "does not exist.*Did you mean 'orders'"),
+            ({"query": "delete from orders returning *"}, "syntax error"),
+            ({}, r"holds the tables Shop 1\.Order \"lines\".*public\.orders.*Say which"),
+        ],
+    )
+    def test_bad_input_is_told(self, database: str, given: dict[str, Any], words: str) -> None:
+        with pytest.raises(kw.BadOrders, match=words):
+            kw.orders(database, **given)
 
 
 class TestReplaced:

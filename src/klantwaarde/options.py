@@ -21,7 +21,8 @@ from klantwaarde.settings import Settings
 DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
 
 HELP = {
-    "orders": "Parquet or CSV file or pattern, a DuckDB file or postgresql://user@host/database (with --table).",
+    "orders": "Parquet or CSV file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
+    "sqlite:///file.db (with --table).",
     "customer_id": "Column of the customer.  [default: customer_id]",
     "date": "Column of the date.  [default: date]",
     "amount": "Column of the amount.  [default: amount, if there is one]",
@@ -58,7 +59,7 @@ HELP = {
     "peers": "Attribute whose levels are peer cells, for potential.  [default: one cell]",
     "category": "Column of the orders with the category, for cross-sell.",
     "since": "What changed since: '12 months', a day, or the folder of an earlier run: stages, ledger, pyramid.",
-    "to": "Database for the scored customers too: postgresql://user@host/database.",
+    "to": "Database for the scored customers too: postgresql://user@host/database or sqlite:///file.db.",
     "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
     "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
     "keep_model": "Score with the model in the state, without fitting.",

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from klantwaarde.data.engine import identifier
-from klantwaarde.data.uri import masked, refuse_unsafe
+from klantwaarde.data.uri import (
+    FLIGHT,
+    PASSWORD,
+    POSTGRESQL,
+    SNOWFLAKE,
+    SQLITE,
+    Driver,
+    driver_of,
+    file_of,
+    masked,
+    refuse_unsafe,
+    scrubbed,
+)
 from klantwaarde.errors import BadOrders, MissingExtra
 
 if TYPE_CHECKING:
@@ -16,48 +31,90 @@ if TYPE_CHECKING:
 REMEDIES = {
     "password authentication failed|no password supplied": "Give user:password@ in the address, PGPASSWORD or "
     "~/.pgpass.",
-    "database .* does not exist|role .* does not exist": "Check the address: postgresql://user@host:5432/database.",
     "Connection refused|could not translate|timeout|No such file|not known|unreachable|no response": "Check that the "
     "server runs, and host and port in the address.",
 }
+WAIT = "pragma busy_timeout = 60000"
+"""Milliseconds for which SQLite waits for others that use the file."""
 
 
 @contextlib.contextmanager
-def connected(uri: str) -> Iterator[Any]:
-    """A cursor in one transaction, which is rolled back unless its connection commits.
+def connected(uri: str, *, writes: bool = False) -> Iterator[Any]:
+    """A cursor in one transaction, which is rolled back unless its connection commits; without `writes` it only reads.
 
     Raises MissingExtra without a driver, BadOrders for what the server says.
     """
-    try:
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtra("PostgreSQL needs its driver: pip install 'klantwaarde[postgres]'.") from error
-    refuse_unsafe(uri)
-    connection = _connection(dbapi, uri)
+    driver = driver_of(uri)
+    dbapi = _dbapi(driver)
+    connection = _connection(dbapi, driver, uri, writes=writes)
     try:
         with connection.cursor() as cursor:
+            if driver is POSTGRESQL and not writes:
+                cursor.execute("set transaction read only")
             yield cursor
     except dbapi.Error as error:
-        raise BadOrders(f"{masked(uri)}: {said(error)}") from error
+        raise BadOrders(f"{masked(uri)}: {said(error, uri)}") from error
     finally:
         connection.close()
 
 
-def _connection(dbapi: Any, uri: str) -> Any:
+def _dbapi(driver: Driver) -> Any:
     try:
-        return dbapi.connect(uri)
+        return importlib.import_module(f"{driver.module}.dbapi")
+    except ImportError as error:
+        raise MissingExtra(f"{driver.name} needs its driver: pip install {driver.install}.") from error
+
+
+def _connection(dbapi: Any, driver: Driver, uri: str, *, writes: bool) -> Any:
+    if driver is SQLITE:
+        refuse_missing(uri, writes=writes)
+    else:
+        refuse_unsafe(uri)
+    try:
+        return _opened(dbapi, driver, uri, writes=writes)
     except dbapi.Error as error:
-        text = said(error)
-        remedy = next((remedy for words, remedy in REMEDIES.items() if re.search(words, text)), "Check the address.")
+        text = said(error, uri)
+        found = (remedy for words, remedy in REMEDIES.items() if re.search(words, text, re.IGNORECASE))
+        remedy = next(found, f"Check the address: {driver.example}.")
         raise BadOrders(f"{masked(uri)} cannot be opened: {text} {remedy}") from error
 
 
-def said(error: Exception) -> str:
-    """What the server said, without the driver's own words around it."""
-    text = " ".join(str(error).split())
+def _opened(dbapi: Any, driver: Driver, uri: str, *, writes: bool) -> Any:
+    if driver is SQLITE:
+        connection = dbapi.connect(f"file:{quote(str(file_of(uri)))}?mode={'rwc' if writes else 'ro'}")
+        with connection.cursor() as cursor:
+            cursor.execute(WAIT)
+        return connection
+    if driver is SNOWFLAKE:  # its driver takes what follows the scheme
+        return dbapi.connect(uri.partition("://")[2], autocommit=True)
+    if driver is FLIGHT:  # its driver takes user and password beside the address
+        found = PASSWORD.match(uri)
+        user = {"username": unquote(found[1].partition("://")[2]), "password": unquote(found[2])} if found else {}
+        bare = f"{uri.partition('://')[0]}://{uri[found.end() :]}" if found else uri
+        return dbapi.connect(bare, db_kwargs=user, autocommit=True)
+    return dbapi.connect(uri)
+
+
+def refuse_missing(uri: str, *, writes: bool) -> None:
+    """Raise BadOrders for a file, or where it is to be made a folder, that is not there."""
+    file = file_of(uri)
+    needed = file.absolute().parent if writes else file
+    if needed.exists():
+        return
+    relative = Path(str(file).lstrip("/"))
+    hint = f" Did you mean sqlite://{relative}?" if file.is_absolute() and relative.exists() else ""
+    raise BadOrders(
+        f"There is no {'folder' if writes else 'file'} {needed} (looked in {Path.cwd()}). Write sqlite:///full/path, "
+        f"or sqlite://path from here.{hint}"
+    )
+
+
+def said(error: Exception, uri: str = "") -> str:
+    """What the server said, without the driver's own words around it, and without passwords."""
     # Lines and columns are those of the statement that we made of the user's.
+    text = scrubbed(" ".join(str(error).partition("\nquery: ")[0].split()), uri)
     text = re.sub(r" ?(Query was:|SQLSTATE:|LINE \d+:|Is the server running).*", "", text)
-    text = re.sub(r"^.*?(ERROR|FATAL|Failed to connect): *", "", text)
+    text = re.sub(r"^.*?(ERROR|FATAL|Failed to connect|\[SQLite\] Failed to [a-z ]+): *", "", text)
     return text[:300].rstrip(" .") + "."
 
 

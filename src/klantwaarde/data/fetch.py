@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
@@ -10,7 +11,7 @@ import duckdb
 from klantwaarde.data.adbc import connected, quoted, said
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier
-from klantwaarde.data.uri import masked, name_parts
+from klantwaarde.data.uri import POSTGRESQL, SQLITE, driver_of, masked, name_parts
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ TABLES = (
     "select table_schema, table_name from information_schema.tables "
     "where table_schema not in ('pg_catalog', 'information_schema') order by 1, 2"
 )
-NO_TABLE = "42P01"
+NO_TABLE = re.compile("no such table|(relation|table|object) .* does not exist", re.IGNORECASE)
+BATCH = {"adbc.sqlite.query.batch_rows": "65536"}
+EMPTY = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}
+"""A value of each type that SQLite keeps."""
+SHOWN = "klantwaarde_shown"
+"""The column that tells the row of such values from the others."""
 
 
 class Column(NamedTuple):
@@ -33,19 +39,24 @@ class Column(NamedTuple):
     digits: tuple[int, int] | None
 
 
-def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: str | None) -> str:
+def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: str | None, what: str = "orders") -> str:
     """Copy a table, or the rows of a query, into the engine as `name`; what it is, in words.
 
-    The transaction is read-only, and the engine pulls one batch at a time: the rows are never all in memory.
+    Nothing is written there, and the engine pulls one batch at a time: the rows are never all in memory.
     """
     if table is not None and query is not None:
         raise BadParameters("Give either table or query, not both.")
+    read = {POSTGRESQL: _from_postgresql, SQLITE: _from_sqlite}.get(driver_of(uri), _from_other)
     with connected(uri) as cursor:
-        cursor.execute("set transaction read only")
         statement, told = _statement(cursor, uri, table, query)
-        columns = _columns(cursor, statement, uri)
-        cursor.execute(f"select {', '.join(map(_asked, columns))} from ({statement}\n) as q")
-        _load(engine, f"{name}_read", cursor.fetch_record_batch(), columns, uri)
+        # Wrapped, so that only something that can be selected from runs.
+        columns, rows = read(cursor, f"({statement}\n) as q", uri)
+        try:
+            _load(engine, f"{name}_read", rows, columns)
+        except duckdb.OutOfMemoryException as error:
+            raise BadOrders(f"There is too little memory or disk space for the {what} ({said(error)}).") from error
+        except duckdb.Error as error:
+            raise BadOrders(f"{masked(uri)} cannot be read to the end: {said(error, uri)}") from error
     kinds = _decimals(engine, f"{name}_read", columns)
     selected = ", ".join(_cast(column.name, kinds.get(column.name)) for column in columns)
     engine.view(name, f"select {selected} from {name}_read")
@@ -60,41 +71,98 @@ def _statement(cursor: Any, uri: str, table: str | None, query: str | None) -> t
 
 
 def _only_table(cursor: Any, uri: str) -> tuple[str, ...]:
-    found = _tables(cursor)
+    found = _tables(cursor, uri)
     if len(found) != 1:
         names = ", ".join(map(".".join, found[:20])) or "none"
         raise BadOrders(f"{masked(uri)} holds the tables {names}. Say which one with table=, or give a query=.")
     return found[0]
 
 
-def _tables(cursor: Any) -> list[tuple[str, ...]]:
-    cursor.execute(TABLES)
-    return [tuple(row) for row in cursor.fetchall()]
+def _tables(cursor: Any, uri: str) -> list[tuple[str, ...]]:
+    """Schema, where there is one, and name of every table and view, in order."""
+    if driver_of(uri) is POSTGRESQL:  # only those that may be read
+        cursor.execute(TABLES)
+        return [tuple(row) for row in cursor.fetchall()]
+    return sorted(
+        tuple(part for part in (schema["db_schema_name"], table["table_name"]) if part)
+        for catalog in cursor.connection.adbc_get_objects(depth="tables").read_all().to_pylist()
+        for schema in catalog["catalog_db_schemas"] or ()
+        for table in schema["db_schema_tables"] or ()
+        if str(schema["db_schema_name"]).lower() != "information_schema"
+        and "SYSTEM" not in str(table["table_type"]).upper()
+    )
 
 
-def _columns(cursor: Any, statement: str, uri: str) -> list[Column]:
+def _from_postgresql(cursor: Any, lines: str, uri: str) -> tuple[list[Column], pa.RecordBatchReader]:
     try:
-        # Wrapped, so that only something that can be selected from runs.
-        schema = cursor.adbc_execute_schema(f"select * from ({statement}\n) as q")
+        schema = cursor.adbc_execute_schema(f"select * from {lines}")
     except cursor.connection.ProgrammingError as error:
-        raise _no_such(error, uri, statement) from error
+        raise _no_such(error, uri, lines) from error
+    columns = [_column(field) for field in _distinct(schema)]
+    cursor.execute(f"select {', '.join(map(_asked, columns))} from {lines}")
+    return columns, cursor.fetch_record_batch()
+
+
+def _from_other(cursor: Any, lines: str, uri: str) -> tuple[list[Column], pa.RecordBatchReader]:
+    rows = _begun(cursor, f"select * from {lines}", lines, uri)
+    return [Column(field.name, str(field.type), None) for field in _distinct(rows.schema)], rows
+
+
+def _from_sqlite(cursor: Any, lines: str, uri: str) -> tuple[list[Column], pa.RecordBatchReader]:
+    """SQLite keeps a type per value, and its driver takes the types of the first batch for those of all.
+
+    So the types are looked at first, in the same transaction; then a row that shows them goes before the rows.
+    """
+    names = [field.name for field in _distinct(_begun(cursor, f"select * from {lines} limit 0", lines, uri).schema)]
+    cursor.execute(
+        f"select {', '.join(f'group_concat(distinct typeof({identifier(name)}))' for name in names)} from {lines}"
+    )
+    kinds = [_kind(str(found or "")) for found in cursor.fetchone()]
+    shown = ", ".join(f"{EMPTY[kind]} as {identifier(name)}" for name, kind in zip(names, kinds, strict=True))
+    asked = ", ".join(f"cast({identifier(name)} as {kind})" for name, kind in zip(names, kinds, strict=True))
+    cursor.adbc_statement.set_options(**BATCH)
+    cursor.execute(f"select 0 as {SHOWN}, {shown} union all select 1, {asked} from {lines}")
+    return [Column(name, kind, None) for name, kind in zip(names, kinds, strict=True)], cursor.fetch_record_batch()
+
+
+def _kind(found: str) -> str:
+    """The one type that holds all values of a column."""
+    kinds = set(found.split(",")) - {"null", ""}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "real" if kinds == {"integer", "real"} else "text"
+
+
+def _begun(cursor: Any, statement: str, lines: str, uri: str) -> pa.RecordBatchReader:
+    try:
+        cursor.execute(statement)
+        return cursor.fetch_record_batch()
+    except cursor.connection.Error as error:
+        raise _no_such(error, uri, lines) from error
+
+
+def _distinct(schema: pa.Schema) -> pa.Schema:
     lowered = [field.name.lower() for field in schema]
     twice = sorted({field.name for field in schema if lowered.count(field.name.lower()) > 1})
     if twice:
         raise BadOrders(f"{', '.join(twice)}: more than one column has this name. Give each its own in the query.")
-    return [_column(field) for field in schema]
+    return schema
 
 
-def _no_such(error: Exception, uri: str, statement: str) -> BadOrders:
-    if getattr(error, "sqlstate", None) != NO_TABLE:
-        return BadOrders(f"{masked(uri)}: {said(error)} Check the table or the query.")
-    with connected(uri) as cursor:  # the transaction of the fault is over
-        tables = _tables(cursor)
-    names = [row[1] if row[0] == "public" else ".".join(row) for row in tables]
-    wanted = statement.rpartition("from ")[2].replace('"', "")
+def _no_such(error: Exception, uri: str, lines: str) -> BadOrders:
+    text = said(error, uri)
+    if not NO_TABLE.search(text):
+        return BadOrders(f"{masked(uri)}: {text} Check the table or the query.")
+    try:
+        with connected(uri) as cursor:  # the transaction of the fault is over
+            tables = _tables(cursor, uri)
+    except BadOrders:  # a driver that lists no tables: what it said first is what to mend
+        return BadOrders(f"{masked(uri)}: {text} Check the table.")
+    names = [row[-1] if row[0] == "public" else ".".join(row) for row in tables]
+    wanted = lines.rpartition("from ")[2].partition("\n")[0].replace('"', "")
     close = difflib.get_close_matches(wanted, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return BadOrders(f"{masked(uri)}: {said(error)}{hint} The tables are {', '.join(names[:20]) or 'none'}.")
+    return BadOrders(f"{masked(uri)}: {text}{hint} The tables are {', '.join(names[:20]) or 'none'}.")
 
 
 def _column(field: pa.Field) -> Column:
@@ -116,17 +184,14 @@ def _asked(column: Column) -> str:
     return name
 
 
-def _load(engine: DuckDB, into: str, reader: pa.RecordBatchReader, columns: list[Column], uri: str) -> None:
+def _load(engine: DuckDB, into: str, reader: pa.RecordBatchReader, columns: list[Column]) -> None:
     kinds = {column.name: f"decimal({column.digits[0]}, {column.digits[1]})" for column in columns if column.digits}
     kinds |= {column.name: "decimal(19, 2)" for column in columns if column.kind == "money"}
     selected = ", ".join(_cast(column.name, kinds.get(column.name)) for column in columns)
+    rows = f"{into}_stream" + (f" where {SHOWN} = 1" if SHOWN in reader.schema.names else "")
     engine.connection.register(f"{into}_stream", reader)
     try:
-        engine.connection.execute(f"create temp table {into} as select {selected} from {into}_stream")
-    except duckdb.OutOfMemoryException as error:
-        raise BadOrders(f"There is too little memory or disk space for the orders ({said(error)}).") from error
-    except duckdb.Error as error:
-        raise BadOrders(f"{masked(uri)} cannot be read to the end: {said(error)}") from error
+        engine.connection.execute(f"create temp table {into} as select {selected} from {rows}")
     finally:
         engine.connection.unregister(f"{into}_stream")
 

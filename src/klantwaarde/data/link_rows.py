@@ -56,7 +56,7 @@ def opened(base: Engine, source: Any, what: str, manner: Manner) -> Opened:
     try:
         if isinstance(engine, spark.Spark):
             return Opened(engine, name, spark.open_source(engine, name, source), engine.columns(name), False)
-        given = {"table": manner.table, "encoding": manner.encoding, "query": manner.query}
+        given = {"table": manner.table, "encoding": manner.encoding, "query": manner.query, "what": what}
         told = open_source(engine, name, source, **given)  # type: ignore[arg-type]
     except BadOrders as error:
         # Lines that are lacking are told after the source has been given its name; all else before.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d",
@@ -18,6 +15,10 @@ TIME = r"^\s*([0-9./-]+?)([ T]+[0-9:.]+\s*([AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}:?[
 POINT = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?([eE][+-]?[0-9]+)?$|^[+-]?\.[0-9]+$"
 COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$|^[+-]?,[0-9]+$"
 EXAMPLES = 3
+LOOKED_AT = 100_000
+"""Lines that say whether texts repeat; only speed hangs on it."""
+FOUND, LINES = "klantwaarde_found", "klantwaarde_lines"
+"""Columns beside one of the user's."""
 
 
 class Reading(NamedTuple):
@@ -69,12 +70,36 @@ def _as_day(part: str, fmt: str) -> str:
     return f"case when {day} >= date '1000-01-01' then {day} end"
 
 
-def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: Iterable[str]) -> dict[str, int]:
-    counts = ", ".join(f'count({_as_day(part, form)}) as "{i}"' for i, form in enumerate(formats))
-    time, zone = (f"regexp_extract({identifier(column)}, {literal(TIME)}, {group})" for group in (2, 4))
-    filled = f"count(*) filter (where trim({identifier(column)}) <> '') as filled"
-    zones = f"count(distinct replace({zone}, 'UTC', 'Z')) filter (where {time} <> '') as zones"
-    return engine.one(f"select {counts}, {filled}, {zones} from {source}")
+def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: tuple[str, ...]) -> dict[str, int]:
+    """How many lines each format reads, how many hold anything, and how many time zones are named.
+
+    Formats are tried once per different day, not per line: millions of lines hold a few thousand days.
+    """
+    counts = ", ".join(
+        f'coalesce(sum(lines) filter (where {_as_day("day", form)} is not null), 0) as "{i}"'
+        for i, form in enumerate(formats)
+    )
+    zone = f"case when {FOUND}.time <> '' then replace({FOUND}.zone, 'UTC', 'Z') end as zone"
+    split = f"regexp_extract({identifier(column)}, {literal(TIME)}, ['day', 'time', 'half', 'zone']) as {FOUND}"
+    # With a format of the user's own, days may come with their times: as many as lines, and only one format to try.
+    grouped = formats == DATE_FORMATS
+    days = (
+        f"{FOUND}.day as day, {zone}, sum({LINES}) as lines" if grouped else f"{part} as day, {zone}, {LINES} as lines"
+    )
+    return engine.one(
+        f"select {counts}, coalesce(sum(lines), 0) as filled, count(distinct zone) as zones "
+        f"from (select {days} from (select *, {split} from ({_texts(engine, source, column)}) as texts) as found "
+        f"{'group by all' if grouped else ''}) as days"
+    )
+
+
+def _texts(engine: DuckDB, source: str, column: str) -> str:
+    """SQL of the texts that hold anything, with how many lines each stands for: equal ones together where that pays."""
+    name = identifier(column)
+    first = f"select {name} as text from {source} limit {LOOKED_AT}"
+    few = engine.one(f"select count(distinct text) < count(*) / 10 as few from ({first}) as first_lines")["few"]
+    lines, grouped = ("count(*)", "group by all") if few else ("1", "")
+    return f"select {name}, {lines} as {LINES} from {source} where trim({name}) <> '' {grouped}"
 
 
 def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: list[str]) -> None:

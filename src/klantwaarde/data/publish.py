@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from klantwaarde.data.adbc import connected, quoted
-from klantwaarde.data.engine import literal
-from klantwaarde.data.uri import is_database, masked, name_parts
+from klantwaarde.data.adbc import connected, quoted, refuse_missing
+from klantwaarde.data.engine import identifier, literal
+from klantwaarde.data.uri import DRIVERS, SQLITE, driver_of, file_of, masked, name_parts
 from klantwaarde.errors import BadParameters
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MARK = "Scored customers, written by klantwaarde"
 """How the comment of a table of ours begins: no other table is replaced."""
+
+TOLD = f"{MARK}: one row each, replaced as a whole."
+SQLITE_TYPES = {"int64": "integer", "double": "real", "bool": "boolean", "date32[day]": "date"}
 
 FOUND = (
     "select c.relkind::text, obj_description(c.oid, 'pg_class') from pg_class as c where c.oid = to_regclass({name})"
@@ -32,11 +35,16 @@ GRANTS = (
 
 def check_target(uri: str, table: str) -> None:
     """Raise what `publish` would raise later: before anything is read."""
-    if not is_database(uri):
-        raise BadParameters(f"to={uri!r} is no address of a database. Write it as postgresql://user@host/database.")
+    if not driver_of(uri).writes:
+        known = " or ".join(dict.fromkeys(driver.example for driver in DRIVERS.values() if driver.writes))
+        raise BadParameters(f"to={masked(uri)!r} can only be read from. Write to {known}.")
     name_parts(table)
+    if driver_of(uri) is SQLITE and not file_of(uri).exists():
+        refuse_missing(uri, writes=True)
+        _sqlite_name(table)
+        return
     with connected(uri) as cursor:
-        _place(cursor, uri, table)
+        _sqlite_place(cursor, uri, table) if driver_of(uri) is SQLITE else _place(cursor, uri, table)
 
 
 def publish(uri: str, table: str, parquet: Path) -> int:
@@ -44,19 +52,55 @@ def publish(uri: str, table: str, parquet: Path) -> int:
 
     Readers see the old table or the new one. Rights that were granted on the old one are granted on the new one.
     """
-    with connected(uri) as cursor:
-        schema, name = _place(cursor, uri, table)
-        old, fresh = quoted((schema, name)), f"klantwaarde_{secrets.token_hex(8)}"
-        rows: int = cursor.adbc_ingest(fresh, _batches(parquet), mode="create", db_schema_name=schema)
-        made = quoted((schema, fresh))
-        cursor.execute(GRANTS.format(fresh=made, name=literal(old)))
-        granted = [row[0] for row in cursor.fetchall()]
-        swap = (f"drop table if exists {old}", f"alter table {made} rename to {quoted((name,))}")
-        comment = f"comment on table {old} is {literal(f'{MARK}: one row each, replaced as a whole.')}"
-        for statement in (*granted, *swap, comment):
-            cursor.execute(statement)
+    replace = _into_sqlite if driver_of(uri) is SQLITE else _into_postgresql
+    with connected(uri, writes=True) as cursor:
+        rows = replace(cursor, uri, table, _batches(parquet))
         cursor.connection.commit()
     return rows
+
+
+def _into_postgresql(cursor: Any, uri: str, table: str, batches: pa.RecordBatchReader) -> int:
+    schema, name = _place(cursor, uri, table)
+    old, fresh = quoted((schema, name)), f"klantwaarde_{secrets.token_hex(8)}"
+    rows: int = cursor.adbc_ingest(fresh, batches, mode="create", db_schema_name=schema)
+    made = quoted((schema, fresh))
+    cursor.execute(GRANTS.format(fresh=made, name=literal(old)))
+    granted = [row[0] for row in cursor.fetchall()]
+    swap = (f"drop table if exists {old}", f"alter table {made} rename to {quoted((name,))}")
+    comment = f"comment on table {old} is {literal(TOLD)}"
+    for statement in (*granted, *swap, comment):
+        cursor.execute(statement)
+    return rows
+
+
+def _into_sqlite(cursor: Any, uri: str, table: str, batches: pa.RecordBatchReader) -> int:
+    name = _sqlite_place(cursor, uri, table)
+    kept = pa.schema([pa.field(field.name, _sqlite_type(field.type)) for field in batches.schema])
+    columns = ", ".join(f"{identifier(field.name)} {SQLITE_TYPES.get(str(field.type), 'text')}" for field in kept)
+    cursor.execute(f"drop table if exists {quoted((name,))}")
+    cursor.execute(f"create table {quoted((name,))} (/* {TOLD} */ {columns})")
+    told = pa.RecordBatchReader.from_batches(kept, (_as_kept(batch, kept) for batch in batches))
+    rows: int = cursor.adbc_ingest(name, told, mode="append")
+    return rows
+
+
+def _as_kept(batch: pa.RecordBatch, kept: pa.Schema) -> pa.RecordBatch:
+    # By way of text: Arrow's own way from decimals to doubles is off by the last bit.
+    texts = [column.cast(pa.string()) if pa.types.is_decimal(column.type) else column for column in batch.columns]
+    return pa.record_batch([text.cast(kind) for text, kind in zip(texts, kept.types, strict=True)], schema=kept)
+
+
+def _sqlite_type(kind: pa.DataType) -> pa.DataType:
+    """What SQLite's driver keeps of a type: it has no decimals, and ids must stay what they are."""
+    if pa.types.is_decimal(kind):
+        if kind.scale:
+            return pa.float64()
+        return pa.int64() if kind.precision <= 18 else pa.string()
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return pa.int64()
+    if pa.types.is_floating(kind):
+        return pa.float64()
+    return kind if pa.types.is_boolean(kind) or pa.types.is_date32(kind) else pa.string()
 
 
 def _batches(parquet: Path) -> pa.RecordBatchReader:
@@ -84,8 +128,29 @@ def _place(cursor: Any, uri: str, table: str) -> tuple[str, str]:
     cursor.execute(FOUND.format(name=literal(quoted((schema[0], name)))))
     found = cursor.fetchall()
     if found and (found[0][0] != "r" or not str(found[0][1]).startswith(MARK)):
-        raise BadParameters(
-            f"{schema[0]}.{name} in {masked(uri)} was not written by klantwaarde and would be lost. "
-            "Give another name with --to-table, or drop it first."
-        )
+        raise _taken(f"{schema[0]}.{name}", uri)
     return schema[0], name
+
+
+def _taken(name: str, uri: str) -> BadParameters:
+    return BadParameters(
+        f"{name} in {masked(uri)} was not written by klantwaarde and would be lost. "
+        "Give another name with --to-table, or drop it first."
+    )
+
+
+def _sqlite_place(cursor: Any, uri: str, table: str) -> str:
+    """The table's name. Raises BadParameters where something else has it."""
+    name = _sqlite_name(table)
+    cursor.execute(f"select type, sql from sqlite_master where name = {literal(name)} collate nocase")
+    found = cursor.fetchall()
+    if found and (found[0][0] != "table" or f"(/* {MARK}" not in str(found[0][1])):
+        raise _taken(name, uri)
+    return name
+
+
+def _sqlite_name(table: str) -> str:
+    *schema, name = name_parts(table)
+    if schema not in ([], ["main"]) or name.lower().startswith("sqlite_"):
+        raise BadParameters(f"to_table={table!r}: a file of SQLite has no schemas. Give the table's name alone.")
+    return name

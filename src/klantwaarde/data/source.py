@@ -20,7 +20,7 @@ import pyarrow as pa
 from klantwaarde.data import fetch
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
-from klantwaarde.data.uri import is_database
+from klantwaarde.data.uri import is_database, refuse_unknown
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -29,33 +29,43 @@ if TYPE_CHECKING:
 PARQUET = (".parquet", ".pq", ".parq")
 TEXT = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz")
 SEPARATORS = (",", ";", "\t", "|")
-DATABASE = (".duckdb", ".db", ".ddb")
+DATABASE = (".duckdb", ".db", ".ddb", ".sqlite", ".sqlite3")
+SQLITE = b"SQLite format 3\0"
+"""How its files begin."""
 
 
 def open_source(
-    engine: DuckDB, name: str, source: Any, *, table: str | None, encoding: str, query: str | None = None
+    engine: DuckDB,
+    name: str,
+    source: Any,
+    *,
+    table: str | None,
+    encoding: str,
+    query: str | None = None,
+    what: str = "orders",
 ) -> str:
-    """Make the source known to the engine as `name`; what it is, in words."""
+    """Make the source known to the engine as `name`; what it is, in words. what: what its lines are, in messages."""
     if is_database(source):
-        told = fetch.open_table(engine, name, source, table, query)
-        _refuse_empty(engine, name, told)
+        told = fetch.open_table(engine, name, source, table, query, what)
+        _refuse_empty(engine, name, told, what)
         return told
     if query is not None:
         raise BadParameters("query goes with the address of a database: postgresql://user@host/database.")
     if isinstance(source, str | Path):
-        return _open_path(engine, name, str(source), table=table, encoding=encoding)
-    arrow = _to_arrow(source)
+        refuse_unknown(str(source))
+        return _open_path(engine, name, str(source), table=table, encoding=encoding, what=what)
+    arrow = _to_arrow(source, what)
     if not arrow.num_columns:
-        raise BadOrders(f"The {type(source).__name__} has no columns. Give at least a customer and a date per order.")
+        raise BadOrders(f"The {type(source).__name__} has no columns. Give the {what} with a name for each column.")
     engine.register(f"{name}_arrow", arrow)
     engine.run(f"create or replace temp view {name} as select * from {name}_arrow")
-    _refuse_empty(engine, name, type(source).__name__)
+    _refuse_empty(engine, name, type(source).__name__, what)
     return f"a {type(source).__module__.split('.')[0]} {type(source).__name__}"
 
 
-def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encoding: str) -> str:
-    files = _files(path)
-    kind = _kind(files, path)
+def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encoding: str, what: str) -> str:
+    files = _files(path, what)
+    kind = _kind(files, path, what)
     try:
         if kind == "database":
             _open_database(engine, name, files[0], table)
@@ -63,14 +73,14 @@ def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encod
             lines = _parquet_lines(files, partitioned=_partitioned(path, files))
             engine.connection.execute(f"create or replace temp view {name} as {lines}")
         else:
-            _open_text(engine, name, files, encoding)
+            _open_text(engine, name, files, encoding, what)
     except (duckdb.Error, UnicodeError) as error:
         raise BadOrders(f"{path} cannot be read: {_told(error, encoding)}") from error
-    _refuse_empty(engine, name, path)
+    _refuse_empty(engine, name, path, what)
     return path if len(files) == 1 else f"{path} ({len(files)} files)"
 
 
-def _files(path: str) -> list[str]:
+def _files(path: str, what: str) -> list[str]:
     found = [path]
     if glob.has_magic(path) and not Path(path).exists():
         found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - a pattern may be absolute
@@ -85,7 +95,7 @@ def _files(path: str) -> list[str]:
     empty = [file for file in found if Path(file).stat().st_size == 0]
     if empty:
         raise BadOrders(
-            f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the orders below it."
+            f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the {what} below it."
         )
     return found
 
@@ -107,19 +117,19 @@ def _partitioned(path: str, files: list[str]) -> bool:
     return any("=" in part for file in files for part in Path(file).parts[len(fixed) : -1])
 
 
-def _kind(files: list[str], path: str) -> str:
+def _kind(files: list[str], path: str, what: str) -> str:
     kinds = {"parquet": PARQUET, "text": TEXT, "database": DATABASE}
     found = {kind for file in files for kind, ends in kinds.items() if file.lower().endswith(ends)}
     if len(found) != 1:
         known = ", ".join(end for ends in kinds.values() for end in ends)
-        raise BadOrders(f"{path} is not one kind of file that we read ({known}). Save the orders as Parquet or CSV.")
+        raise BadOrders(f"{path} is not one kind of file that we read ({known}). Save the {what} as Parquet or CSV.")
     return found.pop()
 
 
-def _open_text(engine: DuckDB, name: str, files: list[str], encoding: str) -> None:
+def _open_text(engine: DuckDB, name: str, files: list[str], encoding: str, what: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         readable = files if _is_utf8(encoding) else _in_utf8(files, encoding, Path(folder))
-        heads = [_head(file) for file in readable]
+        heads = [_head(file, what) for file in readable]
         unlike = next((number for number, head in enumerate(heads) if sorted(head[1]) != sorted(heads[0][1])), None)
         if unlike is not None:
             raise BadOrders(
@@ -143,12 +153,12 @@ def _text_lines(files: list[str], mark: str, names: list[str]) -> str:
     )
 
 
-def _head(file: str) -> tuple[str, list[str]]:
+def _head(file: str, what: str) -> tuple[str, list[str]]:
     """The mark between columns, and their names, from the first line."""
     with _opened(file, "utf-8-sig") as text:
         first = text.readline()
     if "\0" in first:
-        raise BadOrders(f"{file} cannot be read: it is no text file. Save the orders as Parquet or CSV.")
+        raise BadOrders(f"{file} cannot be read: it is no text file. Save the {what} as Parquet or CSV.")
     plain = re.sub('"[^"]*"', "", first)
     mark = max(SEPARATORS, key=plain.count)
     names = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
@@ -157,7 +167,7 @@ def _head(file: str) -> tuple[str, list[str]]:
     if twice:
         raise BadOrders(f"{file} has more than one column called {_listed(twice)}. Give each column its own name.")
     if not named:
-        raise BadOrders(f"The first line of {file} is empty. Give a line of column names and the orders below it.")
+        raise BadOrders(f"The first line of {file} is empty. Give a line of column names and the {what} below it.")
     return mark, named
 
 
@@ -185,6 +195,9 @@ def _in_utf8(files: list[str], encoding: str, folder: Path) -> list[str]:
 
 
 def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> None:
+    with Path(file).open("rb") as begun:
+        if begun.read(len(SQLITE)) == SQLITE:
+            raise BadOrders(f"{file} is a database of SQLite. Give its address: sqlite://{Path(file).absolute()}.")
     engine.connection.execute(f"attach {literal(file)} as {name}_file (read_only)")
     found = engine.rows(
         "select table_schema, table_name from information_schema.tables where table_catalog = $catalog order by all",
@@ -199,7 +212,7 @@ def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> N
     engine.run(f"create temp view {name} as select * from {name}_file.{identifier(schema)}.{identifier(table)}")
 
 
-def _to_arrow(source: Any) -> pa.Table:
+def _to_arrow(source: Any, what: str) -> pa.Table:
     try:
         if isinstance(source, pa.Table):
             return source
@@ -222,7 +235,7 @@ def _to_arrow(source: Any) -> pa.Table:
             "ids all text or all numbers, dates as dates in one time zone, amounts as numbers."
         ) from error
     raise BadOrders(
-        f"Orders cannot be read from a {type(source).__name__}. Give a path, a pandas, polars or Arrow table, "
+        f"The {what} cannot be read from a {type(source).__name__}. Give a path, a pandas, polars or Arrow table, "
         "or a DuckDB relation."
     )
 
@@ -245,10 +258,11 @@ def _refuse_mixed_zones(frame: Any) -> None:
             )
 
 
-def _refuse_empty(engine: DuckDB, name: str, told: str) -> None:
+def _refuse_empty(engine: DuckDB, name: str, told: str, what: str) -> None:
     if not engine.rows(f"select 1 as one from {name} limit 1"):
         raise BadOrders(
-            f"{told} holds no lines, only the columns {_listed(engine.columns(name))}. Give at least one order."
+            f"{told} holds no lines, only the columns {_listed(engine.columns(name))}. "
+            f"Give the {what}, at least one line."
         )
 
 
