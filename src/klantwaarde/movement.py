@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.asset.ledger import Account, Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
-from klantwaarde.asset.statement import Statement, statement
+from klantwaarde.asset.statement import Statement, opening_and_closing, statement
 from klantwaarde.data.customers import Customers, customers, read_day, year_before
-from klantwaarde.data.engine import statement as sql_of
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.result import Fit
 from klantwaarde.lifecycle.calibration import Calibration, calibration
-from klantwaarde.lifecycle.rules import Cuts
+from klantwaarde.lifecycle.rules import STAGES, Cuts
 from klantwaarde.lifecycle.stages import Before, Stages, stages
 from klantwaarde.models import GammaGamma
 from klantwaarde.value.score import Scored, score
@@ -111,6 +110,8 @@ class Terms:
     unit: str
     rules: str = "default"
     cuts: Cuts | None = None
+    potential: Fit[Any] | None = None
+    """A fit for headroom, which no movement looks at: one made already saves making more."""
 
 
 def standing_at(
@@ -127,6 +128,7 @@ def standing_at(
         margin_rate=terms.margin_rate,
         horizon=terms.horizon,
         rank_by=terms.rank_by,
+        potential=terms.potential,
     )
     return staged(scored, orders, terms, earlier)
 
@@ -148,10 +150,12 @@ def _spend(base: Customers) -> Fit[Any] | None:
 
 def period(before: Standing, after: Standing, orders: Orders, by: str | None = None, attributes: Any = None) -> Period:
     """What changed between two standings of the same orders."""
-    both = (before.kept, after.kept)
+    made: tuple[Any, Any] = (before.kept, after.kept)
     start, end = before.scored.terms.as_of, after.scored.terms.as_of
     money = orders.has_money and before.scored.spend is not None and after.scored.spend is not None
-    books = ledger(before.scored, after.scored, orders, stages=both, by=by, attributes=attributes)
+    if money:  # the statement's standings serve all three
+        made = opening_and_closing(before.scored, after.scored, made)
+    books = ledger(before.scored, after.scored, orders, stages=made, by=by, attributes=attributes)
     made = (books.before, books.after)
     return Period(
         start,
@@ -189,10 +193,10 @@ def periods(
     return tuple(found)
 
 
-def stage_flows(before: Standing, after: Standing) -> list[dict[str, Any]]:
+def stage_flows(found: Period) -> list[dict[str, Any]]:
     """Customers who went from one stage to another, `before` None for who was not there yet; the largest first."""
-    sql = sql_of("stage_moves", before=before.kept.table, after=after.kept.table)
-    return before.scored.engine.rows(sql)
+    moves = sorted(found.ledger.stages.items(), key=lambda move: (-move[1], move[0][0] or "", move[0][1] or ""))
+    return [{"before": before, "after": after, "customers": n} for (before, after), n in moves if after is not None]
 
 
 def calibrated(orders: Orders, Model: Any, as_of: dt.date, unit: str) -> Calibration:
@@ -208,7 +212,7 @@ def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
         "rules": found.after.stages.rules.version,
         "cuts": found.after.stages.cuts.told,
         "lost_told": lost.told if lost else None,
-        "stages": {"before": _stage_counts(found.before), "after": _stage_counts(found.after)},
+        "stages": {"before": _stage_counts(found, 0), "after": _stage_counts(found, 1)},
         "ledger": account_told(found.ledger.total),
         "accounts": [account_told(account) for account in found.ledger.accounts],
         "statement": _statement_told(found.statement),
@@ -216,8 +220,10 @@ def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
     }
 
 
-def _stage_counts(standing: Standing) -> dict[str, int]:
-    return standing.kept.counts(standing.scored.engine)
+def _stage_counts(found: Period, end: int) -> dict[str, int]:
+    """Customers per stage at one end, all nine."""
+    moves = found.ledger.stages.items()
+    return {stage: sum(n for stages_, n in moves if stages_[end] == stage) for stage in STAGES}
 
 
 def account_told(account: Account) -> dict[str, Any]:

@@ -194,12 +194,13 @@ def _movement(
         settings.rank_by,
         base.unit,
         cuts=limits.cuts,
+        potential=fits.potential,
     )
     clock.step("movement", f"what changed since {day}")
     before = movement.standing_at(base.orders, day, terms, fits=known.fits if known else None)
     after = movement.staged(scored, base.orders, terms, before.kept, folder / "stages.parquet")
-    told = movement.told(movement.period(before, after, base.orders), limits)
-    flows = movement.stage_flows(before, after)
+    found = movement.period(before, after, base.orders)
+    told, flows = movement.told(found, limits), movement.stage_flows(found)
     drill = f"klantwaarde ledger {settings.orders} --every quarter --customers lost"
     moved: dict[str, Any] = plain(told | {"flows": flows, "drill": drill})
     return moved

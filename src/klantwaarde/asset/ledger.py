@@ -15,6 +15,7 @@ Money is rounded once per customer to four decimals, so that sums are exact in a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,6 +124,8 @@ class Ledger:
     """By label, where the ledger was asked for by one; they add up to the total."""
     before: Standing
     after: Standing
+    stages: Mapping[tuple[str | None, str | None], int]
+    """Customers by (stage before, stage after); None where unknown at that date."""
 
     def customers(self, line: str, label: str | None = None, most: int | None = None) -> pa.Table:
         """The customers behind a line, the largest change first; their sums are the line's.
@@ -168,7 +171,14 @@ def ledger(
     rows = engine.rows(inside("counted", counted, statement("ledger_lines")), parameters)
     _refuse_contradicted(engine, counted, parameters, rows)
     accounts = tuple(_account(label, rows) for label in sorted({row["label"] for row in rows}))
-    return Ledger(engine, counted, parameters, _account(None, rows), accounts, first, second)
+    return Ledger(engine, counted, parameters, _account(None, rows), accounts, first, second, _by_stages(rows))
+
+
+def _by_stages(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str | None], int]:
+    found: Counter[tuple[str | None, str | None]] = Counter()
+    for row in rows:
+        found[row["stage_before"], row["stage_after"]] += row["customers"]
+    return dict(found)
 
 
 def _happened(first: Standing, second: Standing, view: str, events: Any) -> str:

@@ -133,7 +133,9 @@ def migration(
     told = Migration(engine, view, _cells(engine, view), ranks, floors if frozen else None)
     if not expected:
         return told
-    return replace(told, chance=_by_chance(told, before, after, SAMPLE if expected is True else int(expected)))
+    return replace(
+        told, chance=_by_chance(told, before, after, SAMPLE if expected is True else int(expected), (first, second))
+    )
 
 
 def _refuse_terms(before: Any, after: Any, expected: bool | int | None, ranks: str) -> None:
@@ -240,14 +242,15 @@ def _sum(cells: list[Cell]) -> Cell:
     )
 
 
-def _by_chance(told: Migration, before: Scored, after: Scored, most: int) -> Chance:
+def _by_chance(told: Migration, before: Scored, after: Scored, most: int, placed: tuple[str, str]) -> Chance:
     """The moves under no change of those who had bought at the first date; of a sample where they are many."""
     engine, start, end = told.engine, before.terms.as_of, after.terms.as_of
     days = check_unit(before.terms.unit)
     sql = statement(
         "migration_histories",
         absent=before.customers.orders.columns.absent,
-        moved=told.moved,
+        before=placed[0],
+        after=placed[1],
         customers=before.customers.table,
         occasions=before.customers.orders.occasions,
     )

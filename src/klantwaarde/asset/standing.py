@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pyarrow as pa
 
 from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, identifier, statement
+from klantwaarde.data.engine import Engine, identifier, selecting, statement
 from klantwaarde.data.names import MONEY
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.rules import STAGES
@@ -20,6 +20,9 @@ from klantwaarde.value.score import Scored
 
 if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
+
+FACTORS = ("margin", "rate", "lifetime", "released", "expected", "realised")
+"""What the statement wants to know of a customer at one date: factors of the value, and the margin of the period."""
 
 NO_VALUE = "have no value, or none that is finite and below 10^13: fill it in, or look at the spend fit's status"
 FAULTS = {
@@ -51,13 +54,15 @@ class Standing:
     """A table in the engine with customer_id, stage, first_order and value (DECIMAL), one row per customer.
 
     Of scored customers also with is_active and measure, which place them in the pyramid, and is_scored: not so for
-    whom stages alone know. source: what it was made from; as_of: its day, where that is known.
+    whom stages alone know. source: what it was made from; as_of: its day, where that is known; factored: whether it
+    holds the factors of the statement, too.
     """
 
     engine: Engine
     table: str
     source: Any
     as_of: dt.date | None
+    factored: bool = False
 
 
 def pair_engine(before: Any, after: Any) -> Engine:
@@ -72,42 +77,52 @@ def pair_engine(before: Any, after: Any) -> Engine:
     return engines[0] if engines else DuckDB()
 
 
-def standing(engine: Engine, source: Any, stages: Any = None) -> Standing:
+Factored = tuple[str, Mapping[str, Any]]
+"""The statement of the valued customers with each of FACTORS as factor_margin and so on, and its parameters."""
+
+
+def standing(engine: Engine, source: Any, stages: Any = None, factored: Factored | None = None) -> Standing:
     """One date's customers with stage and value; money rounded once per customer, to four decimals.
 
     source: Scored, with stages (a table or lazy statement with columns customer_id and stage, one row per customer; the
-    ones that were kept; or the standing itself, made before), or
-    a plain table (Arrow, data frame, mapping) with customer_id, stage and value (or rlv). Raises BadOrders, counting
-    the rows.
+    ones that were kept; or the standing itself, made before), or a plain table (Arrow, data frame, mapping) with
+    customer_id, stage and value (or rlv). factored: for the scored customers' factors. Raises BadOrders, counting the
+    rows.
     """
     if isinstance(stages, Standing):
         return stages
     table, as_of = engine.new_name("standing"), None
     if isinstance(source, Scored):
         as_of = source.terms.as_of
-        _create_scored(engine, table, source, stages)
+        _create_scored(engine, table, source, stages, factored)
     else:
         _create_plain(engine, table, source, stages)
     _refuse_faults(engine, table, "value_faults" if isinstance(stages, Before) else "ledger_faults")
-    return Standing(engine, table, source, as_of)
+    return Standing(engine, table, source, as_of, factored is not None)
 
 
-def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any) -> None:
+def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any, factored: Factored | None) -> None:
     if stages is None:
         raise BadParameters("Scored customers have no stage. Give their orders, or stages=(before, after).")
     known = stages.table if isinstance(stages, Before) else stages
     names = known_table(engine, known, "stages", ("customer_id", "stage"))
-    sql, parameters = placing(engine, scored)
+    sql, parameters = placing(engine, scored, factored)
     placed = engine.new_name("placed")
-    sql = inside(placed, sql, statement("ledger_standing", placed=placed, stages=names))
-    engine.create(table, sql, parameters, on_disk=True)
+    joined = statement("ledger_standing", placed=placed, stages=names)
+    if factored:
+        joined = selecting(joined, *(f"v.{factor}" for factor in FACTORS))
+    engine.create(table, inside(placed, sql, joined), parameters, on_disk=True)
 
 
-def placing(engine: Engine, scored: Scored) -> tuple[str, dict[str, Any]]:
+def placing(engine: Engine, scored: Scored, factored: Factored | None = None) -> tuple[str, dict[str, Any]]:
     """SQL of what places each customer in the pyramid, and of the value, with its parameters."""
     valued = engine.new_name("valued")
-    sql = inside(valued, scored.valued, statement("migration_standing", valued=valued))
-    return sql, {**scored.parameters, "priced": is_priced(scored), "rank_by": scored.terms.rank_by}
+    sql, parameters = factored or (scored.valued, scored.parameters)
+    placed = statement("migration_standing", valued=valued)
+    if factored:
+        placed = selecting(placed, *(f"factor_{factor} as {factor}" for factor in FACTORS))
+    more = {"priced": is_priced(scored), "rank_by": scored.terms.rank_by}
+    return inside(valued, sql, placed), {**parameters, **more}
 
 
 def is_priced(scored: Scored) -> bool:
@@ -178,9 +193,16 @@ def arrow_table(source: Any, what: str) -> pa.Table:
 
 
 def moved(before: Standing, after: Standing) -> str:
-    """The name of a view of every customer of either date, with the ledger's line, opening and closing value."""
-    name = before.engine.new_name("moved")
-    before.engine.view(name, statement("ledger_moved", before=before.table, after=after.table))
+    """The name of a view of every customer of either date, with the ledger's line, opening and closing value.
+
+    Where the first standing is factored, with its factors as margin_before and so on.
+    """
+    engine = before.engine
+    name, joined = engine.new_name("moved"), engine.new_name("joined")
+    sql = statement("ledger_joined", before=before.table, after=after.table)
+    if before.factored:
+        sql = selecting(sql, *(f"b.{factor} as {factor}_before" for factor in FACTORS))
+    engine.view(name, inside(joined, sql, statement("ledger_moved", joined=joined)))
     return name
 
 
@@ -189,12 +211,17 @@ def both_standings(
 ) -> tuple[Standing, Standing]:
     """The two dates' customers in one engine, with the stages given or else, of scored ones, by rule."""
     engine = pair_engine(before, after)
+    first, second = both_stages(before, after, stages, orders)
+    return standing(engine, before, first), standing(engine, after, second)
+
+
+def both_stages(before: Any, after: Any, stages: tuple[Any, Any] | None, orders: Orders | None) -> tuple[Any, Any]:
+    """The stages given or else, of scored customers, by rule."""
     if stages is None and isinstance(before, Scored) and isinstance(after, Scored):
         bought = orders or before.customers.orders
         found = stages_by_rule(before, bought).kept()
-        stages = found, stages_by_rule(after, bought, previous=found).kept()
-    first, second = stages or (None, None)
-    return standing(engine, before, first), standing(engine, after, second)
+        return found, stages_by_rule(after, bought, previous=found).kept()
+    return stages or (None, None)
 
 
 def labels(engine: Engine, customers: str, by: str | None, attributes: Any = None) -> str:

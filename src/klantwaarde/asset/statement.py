@@ -21,12 +21,25 @@ import pyarrow as pa
 
 from klantwaarde.asset.effects import Method, check_method
 from klantwaarde.asset.ledger import LINES, NONE
-from klantwaarde.asset.standing import Standing, arrow_table, both_standings, inside, is_priced, known_table, moved
+from klantwaarde.asset.standing import FACTORS as STANDING_FACTORS
+from klantwaarde.asset.standing import (
+    Standing,
+    arrow_table,
+    both_stages,
+    both_standings,
+    inside,
+    is_priced,
+    known_table,
+    moved,
+    pair_engine,
+    standing,
+)
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.engine import Engine
 from klantwaarde.data.engine import statement as sql_of
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
+from klantwaarde.lifecycle.stages import Before
 from klantwaarde.quantities import expected_purchases
 from klantwaarde.value.released import ahead
 from klantwaarde.value.score import Scored, cell_scores, spend_lines
@@ -111,8 +124,8 @@ def statement(
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     check_method(method)
-    engine, view, tables, grown = _inputs(before, after, orders, stages, growth)
-    parts = sql_of("statement_parts", moved=view, factors_before=tables[0], factors_after=tables[1])
+    engine, compared, grown = _inputs(before, after, orders, stages, growth)
+    parts = sql_of("statement_parts", compared=compared)
     parameters = {"growth": grown, "method": method}
     rows = engine.rows(inside("parts", parts, sql_of("statement_lines")), parameters)
     negative = sum(row["negative"] for row in rows)
@@ -140,21 +153,49 @@ def _told(engine: Engine, parts: str, parameters: Mapping[str, Any], rows: list[
 
 def _inputs(
     before: Any, after: Any, orders: Orders | None, stages: tuple[Any, Any] | None, growth: float | None
-) -> tuple[Engine, str, tuple[str, str], float]:
-    """(engine, the view of moved customers, tables of factors at both dates, e^(delta H))."""
+) -> tuple[Engine, str, float]:
+    """(engine, the name of a view of the customers with their factors at both dates, e^(delta H))."""
     if isinstance(before, Scored) != isinstance(after, Scored):
         raise BadParameters("before and after must both be scored customers, or both plain tables.")
     if isinstance(before, Scored):
         if growth is not None:
             raise BadParameters("growth follows from the scored customers' dates and discount rate; leave it out.")
-        first, second = both_standings(before, after, stages, orders)
+        first, second = opening_and_closing(before, after, both_stages(before, after, stages, orders))
         H = _horizon(before, after)
-        tables = _factors(before, before, "before", H), _factors(before, after, "after", H)
-        return first.engine, moved(first, second), tables, float(np.exp(before.terms.delta * H))
+        factors = _factors_after(before, after, H)
+        return (
+            first.engine,
+            _compared(first.engine, moved(first, second), factors),
+            float(np.exp(before.terms.delta * H)),
+        )
     first, second = both_standings(_with_value(before), _with_value(after), stages, None)
     tables = _plain_factors(first), _plain_factors(second)
     _refuse_other_value(first, tables[0])
-    return first.engine, moved(first, second), tables, _checked_growth(growth)
+    opened = first.engine.new_name("opened")
+    columns = ", ".join(f"b.{factor} as {factor}_before" for factor in STANDING_FACTORS)
+    view = moved(first, second)
+    sql = f"select m.*, {columns} from {view} as m left join {tables[0]} as b on m.customer_id = b.customer_id"
+    first.engine.view(opened, sql)
+    return first.engine, _compared(first.engine, opened, tables[1]), _checked_growth(growth)
+
+
+def opening_and_closing(before: Scored, after: Scored, stages: tuple[Any, Any]) -> tuple[Standing, Standing]:
+    """The standings of both dates, the first with its factors: what ledger, statement and migration all rest on.
+
+    stages: as `ledger` takes them; standings that are that already are handed back.
+    """
+    engine = pair_engine(before, after)
+    opened, closed = stages
+    if isinstance(opened, Standing):
+        first = opened if opened.factored else _opening(before, after, Before(opened.table, before.terms.as_of))
+    else:
+        first = _opening(before, after, opened)
+    return first, standing(engine, after, closed)
+
+
+def _opening(before: Scored, after: Scored, stages: Any) -> Standing:
+    factored = _with_factors(before, before, "before", _horizon(before, after))
+    return standing(before.engine, before, stages, factored)
 
 
 def _horizon(before: Scored, after: Scored) -> float:
@@ -162,9 +203,9 @@ def _horizon(before: Scored, after: Scored) -> float:
     return (after.terms.as_of - before.terms.as_of).days / check_unit(before.terms.unit)
 
 
-def _factors(before: Scored, at: Scored, when: str, H: float) -> str:
-    """The name of a table of the factors of `at`'s customers, by the parameters and terms of `before`."""
-    engine, table, cells = before.engine, before.engine.new_name("factors"), at.customers.day_cells()
+def _with_factors(before: Scored, at: Scored, when: str, H: float) -> tuple[str, dict[str, Any]]:
+    """The statement of `at`'s customers, valued and with factors by the parameters and terms of `before`."""
+    engine, cells = before.engine, at.customers.day_cells()
     days = check_unit(before.terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     told = ahead(before.fit.model, H, before.terms.delta, x, t_x / days, T / days)
@@ -176,8 +217,25 @@ def _factors(before: Scored, at: Scored, when: str, H: float) -> str:
     sql, parameters = (before.valued, before.parameters) if at is before else revalued(before, at)
     margin = {"newcomer_margin": None if when == "before" else _newcomer_margin(before), "priced": is_priced(before)}
     outer = sql_of("statement_factors", valued=valued, ahead=histories)
-    engine.create(table, inside(valued, sql, outer), {**parameters, **margin}, on_disk=True)
+    return inside(valued, sql, outer), {**parameters, **margin}
+
+
+def _factors_after(before: Scored, after: Scored, H: float) -> str:
+    """The name of a table of the factors of the later date's customers, by the earlier one's parameters."""
+    engine = before.engine
+    table, factored = engine.new_name("factors"), engine.new_name("factored")
+    sql, parameters = _with_factors(before, after, "after", H)
+    named = ", ".join(f"factor_{name} as {name}" for name in STANDING_FACTORS)
+    sql = inside(factored, sql, f"select customer_id, {named} from {factored}")
+    engine.create(table, sql, parameters, on_disk=True)
     return table
+
+
+def _compared(engine: Engine, moved_: str, factors_after: str) -> str:
+    """The name of a view of the moved customers, who have their factors at the first date, with those at the second."""
+    name = engine.new_name("compared")
+    engine.view(name, sql_of("statement_compared", moved=moved_, factors_after=factors_after))
+    return name
 
 
 def revalued(before: Scored, after: Scored) -> tuple[str, dict[str, Any]]:

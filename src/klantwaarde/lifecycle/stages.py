@@ -49,10 +49,6 @@ class Before(NamedTuple):
     table: str
     as_of: dt.date
 
-    def counts(self, engine: Engine) -> dict[str, int]:
-        """Customers per stage, all nine, in the order of STAGES."""
-        return _counts(engine.rows(statement("stage_counts", staged=self.table)))
-
 
 @dataclass(frozen=True)
 class Stages:

@@ -1,7 +1,9 @@
--- The ledger: customers and money per label and line, and what happened within the period.
+-- The ledger: customers and money per label, line and stage at both dates, and what happened within the period.
 select
   label,
   line,
+  stage_before,
+  stage_after,
   count(*) as customers,
   sum(opening) as opening,
   sum(closing) as closing,
@@ -12,4 +14,4 @@ select
   count(*) filter (where is_contradicted) as contradicted,
   count(*) filter (where stage_after is null) as vanished
 from counted
-group by label, line
+group by label, line, stage_before, stage_after

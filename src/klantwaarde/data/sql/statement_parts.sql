@@ -2,22 +2,20 @@
 -- that opening + unwind - released + spend + frequency + retention + new + model change = closing, exactly.
 with factors as (
   select
-    m.*,
-    coalesce(b.margin, 0) as m0,
-    coalesce(b.rate, 0) as f0,
+    *,
+    coalesce(margin_before, 0) as m0,
+    coalesce(rate_before, 0) as f0,
     -- The lifetime expected at the second date, from what was known at the first; rounding makes no negative one.
     cast($growth as double)
-      * greatest(coalesce(b.lifetime, 0) - coalesce(b.released / nullif(b.rate, 0), 0), 0) as a0,
-    cast($growth as double) * coalesce(b.margin * b.released, 0) as due,
-    coalesce(a.margin, 0) as m1,
-    coalesce(a.rate, 0) as f1,
-    coalesce(a.lifetime, 0) as a1,
-    case when was_known then b.expected when is_known then a.expected end as expected,
-    coalesce(a.realised, b.realised, cast(0 as decimal(18, 4)))
-      - coalesce(b.realised, cast(0 as decimal(18, 4))) as realised
-  from moved as m
-  left join factors_before as b on m.customer_id = b.customer_id
-  left join factors_after as a on m.customer_id = a.customer_id
+      * greatest(coalesce(lifetime_before, 0) - coalesce(released_before / nullif(rate_before, 0), 0), 0) as a0,
+    cast($growth as double) * coalesce(margin_before * released_before, 0) as due,
+    coalesce(margin_after, 0) as m1,
+    coalesce(rate_after, 0) as f1,
+    coalesce(lifetime_after, 0) as a1,
+    case when was_known then expected_before when is_known then expected_after end as expected,
+    coalesce(realised_after, realised_before, cast(0 as decimal(18, 4)))
+      - coalesce(realised_before, cast(0 as decimal(18, 4))) as realised
+  from compared
 ),
 
 valued_twice as (
