@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.movement import Terms, dates_between, periods, since_day, told
+from klantwaarde.movement import Terms, dates_between, periods, since_day, stage_flows, told
 
 Cli = Callable[..., Said]
 DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
@@ -57,6 +57,22 @@ class TestPeriods:
             everyone = each.after.scored.customers.totals["customers"]
             assert sum(made["stages"]["after"].values()) == everyone
             assert sum(cell["customers"] for cell in made["migration"]["cells"]) == everyone
+
+    def test_days_in_stage_are_the_median_of_days_since(self, found: Any) -> None:
+        for each in found:
+            frame = each.after.stages.to_pandas().dropna(subset=["stage_since"])
+            days = (pd.Timestamp(each.end) - pd.to_datetime(frame.stage_since)).dt.days
+            assert told(each)["days_in_stage"] == days.groupby(frame.stage).median().to_dict()
+
+    def test_flows_lead_from_the_stages_before_to_those_after(self, found: Any) -> None:
+        for each in found:
+            flows = stage_flows(each)
+            for stage, n in told(each)["stages"]["after"].items():
+                assert sum(flow["customers"] for flow in flows if flow["after"] == stage) == n
+            both = each.before.stages.to_pandas().merge(each.after.stages.to_pandas(), on="customer_id", how="right")
+            counted = both.groupby(["stage_x", "stage_y"]).size().to_dict()
+            told_ = {(flow["before"], flow["after"]): flow["customers"] for flow in flows if flow["before"]}
+            assert told_ == counted
 
 
 @pytest.mark.parametrize(

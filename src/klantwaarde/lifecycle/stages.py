@@ -49,6 +49,15 @@ class Before(NamedTuple):
     table: str
     as_of: dt.date
 
+    def days_in_stage(self, engine: Engine) -> dict[str, float]:
+        """Per stage with customers, the median of the days for which they have been in it."""
+        rows = engine.rows(statement("stage_ages", staged=self.table), {"as_of": self.as_of})
+        found = {}
+        for stage in {row["stage"] for row in rows}:
+            days, n = zip(*((row["days"], row["n"]) for row in rows if row["stage"] == stage), strict=True)
+            found[stage] = _weighted_median(np.array(days), np.array(n))
+        return found
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -93,6 +102,13 @@ class Stages:
         else:
             self.engine.open_parquet(table, Path(path))
         return Before(table, self.as_of)
+
+
+def _weighted_median(values: np.ndarray[Any, Any], n: np.ndarray[Any, Any]) -> float:
+    """The median of values, rising, that occur n times each; the mean of the two in the middle of an even number."""
+    up_to = np.cumsum(n)
+    low, high = np.searchsorted(up_to, [(up_to[-1] + 1) // 2, up_to[-1] // 2 + 1])
+    return float(values[low] + values[high]) / 2
 
 
 def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:

@@ -60,6 +60,7 @@ def moves(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "told": told,
         "stages": stage_rows(told["stages"]),
+        "days_in_stage": told.get("days_in_stage") or {},
         "flows": grid(told.get("flows") or (), (ABSENT, *STAGES)),
         "tiers": grid(told["migration"]["cells"], STATES, TIERS),
         "lines": ledger_rows(told["ledger"]["lines"]),
