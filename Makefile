@@ -32,7 +32,7 @@ demo: $(VENV)/.core  ## Score the CDNOW customers that ship with the package; re
 	$(BIN)/klantwaarde demo --out $(OUT)
 
 test: $(VENV)/.dev  ## The whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(VENV)/.dev  ## The quick part of it, while you work
 	$(BIN)/python -m pytest -n 2 -m 'not slow'

@@ -106,6 +106,23 @@ class TestTypes:
         assert found == {"n": count + 3, "ids": count + 1, "paid": 2.25 + 3 + (0.1 + 0.2)}
         assert engine.rows("select id from read where paid = 3") == [{"id": "00123"}]
 
+    def test_whole_numbers_that_no_real_holds_stay_apart_beside_reals(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.db"
+        ask(file, "create table orders (id, small)",
+            f"insert into orders values ({2**53 + 1}, 1), ({2**53}, 2), (1.5, 2.5), ({-(2**63)}, null)")  # fmt: skip
+        engine = DuckDB()
+        open_source(engine, "read", address(file), table=None, encoding="utf-8")
+        assert engine.columns("read") == {"id": "VARCHAR", "small": "DOUBLE"}
+        assert engine.one("select count(distinct id) as n from read") == {"n": 4}
+
+    def test_tables_of_sqlite_s_own_are_none_of_the_shop_s(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.db"
+        ask(file, "create table orders (id integer primary key autoincrement)", "insert into orders values (7)",
+            "analyze")  # fmt: skip
+        engine = DuckDB()
+        open_source(engine, "read", address(file), table=None, encoding="utf-8")
+        assert engine.one("select id from read") == {"id": 7}
+
     def test_whole_numbers_blobs_and_columns_without_values(self, tmp_path: Path) -> None:
         ask(
             tmp_path / "t.db",

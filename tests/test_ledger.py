@@ -226,6 +226,20 @@ def test_stages_by_rule(cdnow: list[kw.Scored]) -> None:
         ledger(*cdnow[::-1])
 
 
+def test_stages_and_standings_of_other_dates_are_refused(cdnow: list[kw.Scored]) -> None:
+    orders = cdnow[0].customers.orders
+    kept = [stages(one, orders).kept() for one in cdnow]
+    with pytest.raises(kw.BadParameters, match=r"These stages are of 1997-12-31, the scores of 1998-03-31"):
+        ledger(*cdnow, stages=(kept[0], kept[0]))
+    books = ledger(*cdnow, stages=tuple(kept))
+    assert ledger(*cdnow, stages=(books.before, books.after)).total == books.total
+    again = kw.score(cdnow[1].customers, cdnow[1].fit, cdnow[1].spend)
+    with pytest.raises(kw.BadParameters, match="made of other customers"):
+        ledger(cdnow[0], again, stages=(books.before, books.after))
+    with pytest.raises(kw.BadParameters, match="made of other customers"):
+        kw.migration(cdnow[0], again, standings=(books.before, books.after))
+
+
 def test_two_engines_are_refused(cdnow: list[kw.Scored]) -> None:
     other = scored(kw.orders(kw.cdnow_sample()), "1998-03-31")[0]
     with pytest.raises(kw.BadParameters, match="two engines"):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -63,6 +64,14 @@ class TestPeriods:
             frame = each.after.stages.to_pandas().dropna(subset=["stage_since"])
             days = (pd.Timestamp(each.end) - pd.to_datetime(frame.stage_since)).dt.days
             assert told(each)["days_in_stage"] == days.groupby(frame.stage).median().to_dict()
+
+    def test_standings_of_a_shorter_period_are_not_taken_for_a_longer(self, found: Any) -> None:
+        one, other = found
+        ends = one.before.scored, other.after.scored
+        by_stages = kw.statement(*ends, stages=(one.before.kept, other.after.kept))
+        by_standings = kw.statement(*ends, stages=(one.ledger.before, other.ledger.after))
+        assert by_standings.released == by_stages.released > one.statement.released
+        assert by_standings.by_line == by_stages.by_line
 
     def test_flows_lead_from_the_stages_before_to_those_after(self, found: Any) -> None:
         for each in found:
@@ -149,3 +158,15 @@ class TestCommands:
         assert "What changed since" in Path("after/report.html").read_text()
         dutch = klantwaarde("report", "after", "--language", "nl", "--out", "nl.html")
         assert dutch.code == 0
+
+
+def test_ids_that_files_cannot_keep_are_staged_again(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as shop:
+        ids = "100000000000000000000000::hugeint + customer_id as customer_id"
+        shop.execute(f"create table orders as select {ids}, date, amount from '{kw.cdnow_sample()}'")
+        count = shop.sql("select count(distinct customer_id) from orders").fetchall()[0][0]
+    base = kw.customers(kw.orders(tmp_path / "shop.duckdb"), "1998-03-31")
+    found = kw.stages(kw.score(base, kw.fit(kw.MBGNBD, base.cells())), base.orders)
+    kept = found.kept(found.write(tmp_path / "stages.parquet"))
+    sql = f"select count(distinct customer_id) as n, typeof(any_value(customer_id)) as kind from {kept.table}"
+    assert base.engine.one(sql) == {"n": count, "kind": "HUGEINT"}

@@ -77,7 +77,7 @@ def test_aggregates_are_of_the_known_few(name: str) -> None:
 def test_money_is_never_a_sum_of_doubles(name: str) -> None:
     """Sums of money are of DECIMAL columns; the few sums of doubles are of model scores."""
     summed = {tree.this.sql() for tree in sqlglot.parse_one(text(name), read="duckdb").find_all(exp.Sum)}
-    doubles = {one for one in summed if "DOUBLE" in one.upper()}
+    doubles = {one for one in summed if "DOUBLE" in one.upper()} - {"CAST(lines AS DOUBLE)"}  # lines are no money
     assert doubles == set()
 
 

@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Period:
-    """What changed between two dates; `statement` is None where the orders carry no amounts."""
+    """What changed between two dates; `statement` is None without amounts, or without a spend fit at either date."""
 
     start: dt.date
     end: dt.date

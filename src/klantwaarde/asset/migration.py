@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
-from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, pair_engine, placing
+from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, of_source, pair_engine, placing
 from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import year_before
 from klantwaarde.data.engine import Engine, statement
@@ -125,7 +125,7 @@ def migration(
     _refuse_terms(before, after, expected, ranks)
     engine = pair_engine(before, after)
     frozen = ranks == "frozen"
-    made = standings or (None, None)
+    made = (of_source(standings[0], before), of_source(standings[1], after)) if standings else (None, None)
     first, floors = _placed(engine, before, None, made[0], ranked=not frozen)
     second, _ = _placed(engine, after, floors, made[1], ranked=not frozen)
     view = engine.new_name("moved")

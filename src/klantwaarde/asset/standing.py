@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -54,15 +54,15 @@ class Standing:
     """A table in the engine with customer_id, stage, first_order and value (DECIMAL), one row per customer.
 
     Of scored customers also with is_active and measure, which place them in the pyramid, and is_scored: not so for
-    whom stages alone know. source: what it was made from; as_of: its day, where that is known; factored: whether it
-    holds the factors of the statement, too.
+    whom stages alone know. source: what it was made from; as_of: its day, where that is known; factored_to: the second
+    date of the statement of which it holds the factors, too.
     """
 
     engine: Engine
     table: str
     source: Any
     as_of: dt.date | None
-    factored: bool = False
+    factored_to: dt.date | None = None
 
 
 def pair_engine(before: Any, after: Any) -> Engine:
@@ -77,8 +77,13 @@ def pair_engine(before: Any, after: Any) -> Engine:
     return engines[0] if engines else DuckDB()
 
 
-Factored = tuple[str, Mapping[str, Any]]
-"""The statement of the valued customers with each of FACTORS as factor_margin and so on, and its parameters."""
+class Factored(NamedTuple):
+    """The statement of the valued customers with each of FACTORS as factor_margin and so on, and its parameters."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    to: dt.date
+    """The second date: what a period brings depends on its length."""
 
 
 def standing(engine: Engine, source: Any, stages: Any = None, factored: Factored | None = None) -> Standing:
@@ -90,7 +95,9 @@ def standing(engine: Engine, source: Any, stages: Any = None, factored: Factored
     rows.
     """
     if isinstance(stages, Standing):
-        return stages
+        return of_source(stages, source)
+    if isinstance(stages, Before) and isinstance(source, Scored) and stages.as_of != source.terms.as_of:
+        raise BadParameters(f"These stages are of {stages.as_of}, the scores of {source.terms.as_of}: take one date's.")
     table, as_of = engine.new_name("standing"), None
     if isinstance(source, Scored):
         as_of = source.terms.as_of
@@ -98,7 +105,14 @@ def standing(engine: Engine, source: Any, stages: Any = None, factored: Factored
     else:
         _create_plain(engine, table, source, stages)
     _refuse_faults(engine, table, "value_faults" if isinstance(stages, Before) else "ledger_faults")
-    return Standing(engine, table, source, as_of, factored is not None)
+    return Standing(engine, table, source, as_of, factored.to if factored else None)
+
+
+def of_source(made: Standing, source: Any) -> Standing:
+    """The standing, made of that source. Raises BadParameters for another one."""
+    if made.source is not source:
+        raise BadParameters("The standing handed in was made of other customers: take it from a ledger of these two.")
+    return made
 
 
 def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any, factored: Factored | None) -> None:
@@ -117,7 +131,7 @@ def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any, fact
 def placing(engine: Engine, scored: Scored, factored: Factored | None = None) -> tuple[str, dict[str, Any]]:
     """SQL of what places each customer in the pyramid, and of the value, with its parameters."""
     valued = engine.new_name("valued")
-    sql, parameters = factored or (scored.valued, scored.parameters)
+    sql, parameters = (factored.sql, factored.parameters) if factored else (scored.valued, scored.parameters)
     placed = statement("migration_standing", valued=valued)
     if factored:
         placed = selecting(placed, *(f"factor_{factor} as {factor}" for factor in FACTORS))
@@ -200,7 +214,7 @@ def moved(before: Standing, after: Standing) -> str:
     engine = before.engine
     name, joined = engine.new_name("moved"), engine.new_name("joined")
     sql = statement("ledger_joined", before=before.table, after=after.table)
-    if before.factored:
+    if before.factored_to:
         sql = selecting(sql, *(f"b.{factor} as {factor}_before" for factor in FACTORS))
     engine.view(name, inside(joined, sql, statement("ledger_moved", joined=joined)))
     return name

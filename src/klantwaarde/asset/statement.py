@@ -23,6 +23,7 @@ from klantwaarde.asset.effects import Method, check_method
 from klantwaarde.asset.ledger import LINES, NONE
 from klantwaarde.asset.standing import FACTORS as STANDING_FACTORS
 from klantwaarde.asset.standing import (
+    Factored,
     Standing,
     arrow_table,
     both_stages,
@@ -31,6 +32,7 @@ from klantwaarde.asset.standing import (
     is_priced,
     known_table,
     moved,
+    of_source,
     pair_engine,
     standing,
 )
@@ -186,16 +188,15 @@ def opening_and_closing(before: Scored, after: Scored, stages: tuple[Any, Any]) 
     """
     engine = pair_engine(before, after)
     opened, closed = stages
-    if isinstance(opened, Standing):
-        first = opened if opened.factored else _opening(before, after, Before(opened.table, before.terms.as_of))
-    else:
-        first = _opening(before, after, opened)
+    if isinstance(opened, Standing) and of_source(opened, before).factored_to != after.terms.as_of:
+        opened = Before(opened.table, before.terms.as_of)
+    first = opened if isinstance(opened, Standing) else _opening(before, after, opened)
     return first, standing(engine, after, closed)
 
 
 def _opening(before: Scored, after: Scored, stages: Any) -> Standing:
-    factored = _with_factors(before, before, "before", _horizon(before, after))
-    return standing(before.engine, before, stages, factored)
+    sql, parameters = _with_factors(before, before, "before", _horizon(before, after))
+    return standing(before.engine, before, stages, Factored(sql, parameters, after.terms.as_of))
 
 
 def _horizon(before: Scored, after: Scored) -> float:

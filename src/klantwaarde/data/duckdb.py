@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from klantwaarde.data.engine import identifier, literal, used
+from klantwaarde.data.engine import forgetting, identifier, literal, used
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.files import scratch_folder, whole_file
 
@@ -99,15 +99,9 @@ class DuckDB:
         else:
             self.run(f"drop table {name}")
 
-    @contextlib.contextmanager
-    def scope(self) -> Iterator[None]:
-        """Tables that are created within it are forgotten at its end."""
-        before = set(self._tables)
-        try:
-            yield
-        finally:
-            for name in [name for name in self._tables if name not in before]:
-                self.drop(name)
+    def scope(self) -> contextlib.AbstractContextManager[None]:
+        """Tables that are created within it are forgotten at its end; what reads them later fails."""
+        return forgetting(self._tables, self.drop)
 
     def set_timezone(self, timezone: str) -> None:
         """Where days begin, for instants."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -111,6 +112,17 @@ class Engine(Protocol):
     def finite_day(self, column: str) -> str:
         """SQL of the day of a date or timestamp column; null where it is not finite."""
         ...
+
+
+@contextlib.contextmanager
+def forgetting(names: Collection[str], drop: Callable[[str], None]) -> Iterator[None]:
+    """Drop at the end what has come to be among the names meanwhile: what an engine's `scope` does."""
+    before = set(names)
+    try:
+        yield
+    finally:
+        for name in [name for name in names if name not in before]:
+            drop(name)
 
 
 def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **tables: str) -> str:

@@ -27,6 +27,8 @@ NO_TABLE = re.compile("no such table|(relation|table|object) .* does not exist",
 BATCH = {"adbc.sqlite.query.batch_rows": "65536"}
 EMPTY = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}
 """A value of each type that SQLite keeps."""
+MOST_EXACT = 2**53
+"""Whole numbers up to here are exact as doubles."""
 SHOWN = "klantwaarde_shown"
 """The column that tells the row of such values from the others."""
 
@@ -90,6 +92,7 @@ def _tables(cursor: Any, uri: str) -> list[tuple[str, ...]]:
         for table in schema["db_schema_tables"] or ()
         if str(schema["db_schema_name"]).lower() != "information_schema"
         and "SYSTEM" not in str(table["table_type"]).upper()
+        and not (driver_of(uri) is SQLITE and str(table["table_name"]).startswith("sqlite_"))
     )
 
 
@@ -114,10 +117,10 @@ def _from_sqlite(cursor: Any, lines: str, uri: str) -> tuple[list[Column], pa.Re
     So the types are looked at first, in the same transaction; then a row that shows them goes before the rows.
     """
     names = [field.name for field in _distinct(_begun(cursor, f"select * from {lines} limit 0", lines, uri).schema)]
-    cursor.execute(
-        f"select {', '.join(f'group_concat(distinct typeof({identifier(name)}))' for name in names)} from {lines}"
-    )
-    kinds = [_kind(str(found or "")) for found in cursor.fetchone()]
+    looks = (f"group_concat(distinct typeof({name})), {_far(name)}" for name in map(identifier, names))
+    cursor.execute(f"select {', '.join(looks)} from {lines}")
+    found = cursor.fetchone()
+    kinds = [_kind(str(told or ""), far=bool(far)) for told, far in zip(found[::2], found[1::2], strict=True)]
     shown = ", ".join(f"{EMPTY[kind]} as {identifier(name)}" for name, kind in zip(names, kinds, strict=True))
     asked = ", ".join(f"cast({identifier(name)} as {kind})" for name, kind in zip(names, kinds, strict=True))
     cursor.adbc_statement.set_options(**BATCH)
@@ -125,12 +128,17 @@ def _from_sqlite(cursor: Any, lines: str, uri: str) -> tuple[list[Column], pa.Re
     return [Column(name, kind, None) for name, kind in zip(names, kinds, strict=True)], cursor.fetch_record_batch()
 
 
-def _kind(found: str) -> str:
-    """The one type that holds all values of a column."""
+def _far(name: str) -> str:
+    """SQL: whether a column has whole numbers that no real holds exactly."""
+    return f"max(typeof({name}) = 'integer' and {name} not between -{MOST_EXACT} and {MOST_EXACT})"
+
+
+def _kind(found: str, *, far: bool) -> str:
+    """The one type that holds all values of a column; far: whether it has whole numbers that no real holds."""
     kinds = set(found.split(",")) - {"null", ""}
     if len(kinds) == 1:
         return kinds.pop()
-    return "real" if kinds == {"integer", "real"} else "text"
+    return "real" if kinds == {"integer", "real"} and not far else "text"
 
 
 def _begun(cursor: Any, statement: str, lines: str, uri: str) -> pa.RecordBatchReader:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import sqlglot
 
-from klantwaarde.data.engine import identifier, used
+from klantwaarde.data.engine import forgetting, identifier, used
 from klantwaarde.errors import BadOrders, BadParameters, MissingExtra
 from klantwaarde.files import whole_file
 
@@ -84,15 +84,9 @@ class Spark:
         self.session.catalog.dropTempView(name)
         self._kept.pop(name).unpersist()
 
-    @contextlib.contextmanager
-    def scope(self) -> Iterator[None]:
-        """Tables that are created within it are forgotten at its end."""
-        before = set(self._kept)
-        try:
-            yield
-        finally:
-            for name in [name for name in self._kept if name not in before]:
-                self.drop(name)
+    def scope(self) -> contextlib.AbstractContextManager[None]:
+        """Tables that are created within it are forgotten at its end; what reads them later fails."""
+        return forgetting(self._kept, self.drop)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The statement's rows as dicts; for small results."""

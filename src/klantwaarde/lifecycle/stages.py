@@ -53,7 +53,7 @@ class Before(NamedTuple):
         """Per stage with customers, the median of the days for which they have been in it."""
         rows = engine.rows(statement("stage_ages", staged=self.table), {"as_of": self.as_of})
         found = {}
-        for stage in {row["stage"] for row in rows}:
+        for stage in [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]:
             days, n = zip(*((row["days"], row["n"]) for row in rows if row["stage"] == stage), strict=True)
             found[stage] = _weighted_median(np.array(days), np.array(n))
         return found
@@ -88,19 +88,24 @@ class Stages:
 
     def counts(self) -> dict[str, int]:
         """Customers per stage, all nine, in the order of STAGES."""
-        return _counts(self.engine.rows(f"with staged as ({self.sql}) {statement('stage_counts')}", self.parameters))
+        sql = f"with staged as ({self.sql}) {statement('stage_counts')}"
+        found = {row["stage"]: row["n"] for row in self.engine.rows(sql, self.parameters)}
+        return {stage: int(found.get(stage, 0)) for stage in STAGES}
 
     def kept(self, path: str | Path | None = None) -> Before:
         """The stages as a table of the engine, to be handed in as `previous` at a later date.
 
-        path: of the file that `write` made, if it did: it is read, and nobody is staged again.
+        path: of the file that `write` made, if it did: it is read, and nobody is staged again, unless such ids are not
+        kept exactly in files.
         """
         table = self.engine.new_name("stages")
-        if path is None:
-            sql = f"with staged as ({self.sql}) select customer_id, stage, stage_since from staged"
-            self.engine.create(table, sql, self.parameters)
-        else:
+        if path is not None:
             self.engine.open_parquet(table, Path(path))
+            if self.engine.columns(table)["customer_id"] == self.engine.columns(self.customers.table)["customer_id"]:
+                return Before(table, self.as_of)
+            table = self.engine.new_name("stages")
+        sql = f"with staged as ({self.sql}) select customer_id, stage, stage_since from staged"
+        self.engine.create(table, sql, self.parameters)
         return Before(table, self.as_of)
 
 
@@ -109,11 +114,6 @@ def _weighted_median(values: np.ndarray[Any, Any], n: np.ndarray[Any, Any]) -> f
     up_to = np.cumsum(n)
     low, high = np.searchsorted(up_to, [(up_to[-1] + 1) // 2, up_to[-1] // 2 + 1])
     return float(values[low] + values[high]) / 2
-
-
-def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    found = {row["stage"]: row["n"] for row in rows}
-    return {stage: int(found.get(stage, 0)) for stage in STAGES}
 
 
 class Crossed(NamedTuple):
