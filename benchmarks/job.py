@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -95,6 +96,22 @@ class Watch:
             "before_mb": round(self.before_mb, 1),
             "peak_mb": round(peak_mb(), 1),
         } | moved
+
+
+def command(job: Job, watch: Watch, out: Path, *words: str) -> dict[str, Any]:
+    """What `klantwaarde run WORDS --as-of ... --out OUT` recorded; the watch runs with it, imports included."""
+    limit = ["--memory-limit", job.memory_limit] if job.memory_limit else []
+    sys.argv = ["klantwaarde", "run", *words, "--as-of", AS_OF, "--out", str(out), *limit]
+    with watch:
+        from klantwaarde.cli import main
+
+        try:
+            main()
+        except SystemExit as ended:
+            if ended.code:
+                raise RuntimeError(f"klantwaarde run ended with exit code {ended.code}") from ended
+    record: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return record
 
 
 def peak_mb() -> float:

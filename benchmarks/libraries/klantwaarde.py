@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks.job import AS_OF, HORIZON, MODELS, SPEND, TIMING, Job, Watch
+from benchmarks.job import AS_OF, HORIZON, MODELS, SPEND, TIMING, Job, Watch, command
 
 
 def _run(job: Job, watch: Watch) -> dict[str, Any]:
     """The command `klantwaarde run`, Parquet in and all files out, its imports included."""
     out = job.file("run")
-    sys.argv = ["klantwaarde", "run", job.orders, "--as-of", AS_OF, "--out", str(out)]
-    sys.argv += ["--memory-limit", job.memory_limit] if job.memory_limit else []
-    with watch:
-        from klantwaarde.cli import main
-
-        try:
-            main()
-        except SystemExit as ended:
-            if ended.code:
-                raise RuntimeError(f"klantwaarde run ended with exit code {ended.code}") from ended
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    record = command(job, watch, out, job.orders)
     told = {name: record[name] for name in ("customers", "model", "seconds")}
     return told | {"bytes": sum(file.stat().st_size for file in out.iterdir())}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.job import AS_OF, Job, Watch
+from benchmarks.job import Job, Watch, command
 
 MB = 2**20
 DRIVER_MEMORY = "6g"
@@ -26,20 +26,11 @@ spark.eventLog.rolling.enabled false
 def _run(job: Job, watch: Watch) -> dict[str, Any]:
     """The command `klantwaarde run --engine spark`, the start of the JVM and imports included."""
     out, log = job.file("spark-run"), _configured(job)
-    sys.argv = ["klantwaarde", "run", job.orders, "--as-of", AS_OF, "--out", str(out)]
-    sys.argv += ["--engine", "spark", "--master", f"local[{job.threads}]"]
-    with watch:
-        from klantwaarde.cli import main
-
-        try:
-            main()
-        except SystemExit as ended:
-            if ended.code:
-                raise RuntimeError(f"klantwaarde run ended with exit code {ended.code}") from ended
+    words = (job.orders, "--engine", "spark", "--master", f"local[{job.threads}]")
+    record = command(replace(job, memory_limit=None), watch, out, *words)  # Spark has one of its own
     watch.machine_seconds = None  # the JVM's work is not this process's, nor others'
     jvm = sum(peaks_below(os.getpid()))
     _stop()
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     told = {name: record[name] for name in ("customers", "model", "seconds")}
     return told | {"jvm_peak_mb": round(jvm, 1), "bytes": _bytes(out)} | tasks(log)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from benchmarks.job import AS_OF, Job, Watch
+from benchmarks.job import Job, Watch, command
 
 SHARE = 500
 """Of so many lines the last one is new: the file's lines stand in the order of their dates."""
@@ -52,17 +50,7 @@ def _cut(job: Job, target: Path, *, new: bool) -> None:
 
 def _merged(job: Job, watch: Watch, orders: Path, state: Path, words: list[str]) -> dict[str, Any]:
     out = job.file("state-run")
-    sys.argv = ["klantwaarde", "run", str(orders), "--as-of", AS_OF, "--state", str(state), "--out", str(out), *words]
-    sys.argv += ["--memory-limit", job.memory_limit] if job.memory_limit else []
-    with watch:
-        from klantwaarde.cli import main
-
-        try:
-            main()
-        except SystemExit as ended:
-            if ended.code:
-                raise RuntimeError(f"klantwaarde run ended with exit code {ended.code}") from ended
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    record = command(job, watch, out, str(orders), "--state", str(state), *words)
     kept = sum(file.stat().st_size for file in state.rglob("*") if file.is_file())
     told = {name: record[name] for name in ("customers", "model", "seconds")}
     return told | {"lines": record["state"]["batch"]["lines"], "state_bytes": kept}
