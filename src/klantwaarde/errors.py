@@ -8,9 +8,40 @@ KlantwaardeError (a ValueError)
 └── MissingExtra    an optional package that is not installed
 """
 
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BEGIN, _IS, _END = "\ue000", "\ue001", "\ue002"  # of the private use area: in nobody's text
+_NAMED = re.compile(f"{_BEGIN}([^{_IS}{_END}]*)(?:{_IS}([^{_END}]*))?{_END}")
+
+
+def named(name: str, *value: Any) -> str:
+    """A setting in a message, with its value if one is given: each reader sees it as they write it.
+
+    In Python `as_of='x'`, on the command line `--as-of x`, in a settings file `as_of = "x"`.
+    """
+    return f"{_BEGIN}{name}{''.join(f'{_IS}{one!r}' for one in value)}{_END}"
+
+
+def as_argument(name: str, value: str | None) -> str:
+    """How Python writes a setting: as an argument."""
+    return f"{name}={value or ''}"
+
 
 class KlantwaardeError(ValueError):
     """Any fault that a user can mend; the message names the rows, the reason and the remedy."""
+
+    def told(self, setting: Callable[[str, str | None], str]) -> str:
+        """The message with each setting written by `setting(name, value)`; the value as Python shows it, if any."""
+        return _NAMED.sub(lambda found: setting(found[1], found[2]), super().__str__())
+
+    def __str__(self) -> str:
+        return self.told(as_argument)
 
 
 class BadOrders(KlantwaardeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -25,7 +24,7 @@ class Sheet(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Plain values, by section."""
         by_section = {
-            name: [asdict(check) for check in self.checks if check.section == name] for name in get_args(Section)
+            name: [check.as_dict() for check in self.checks if check.section == name] for name in get_args(Section)
         }
         return {"verdict": self.verdict, "sections": by_section}
 
