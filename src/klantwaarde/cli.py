@@ -29,6 +29,7 @@ from klantwaarde.options import (
     DRIFTED,
     ENGINE,
     LOOK,
+    MONEY,
     STATE,
     TO,
     VALUE,
@@ -44,7 +45,7 @@ from klantwaarde.options import (
     words,
 )
 from klantwaarde.pipeline import Run, report_again, run
-from klantwaarde.settings import SOURCE, read_orders, read_settings
+from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 
@@ -104,7 +105,7 @@ def run_command(source: Source = None, *, config: Config = None, as_json: AsJson
 
 
 @app.command("score")
-@takes(*SOURCE[1:], "as_of", *VALUE[3:], *LOOK, "memory_limit", *ENGINE, *BESIDE, *TO)
+@takes(*SOURCE[1:], "as_of", *MONEY, *LOOK, "memory_limit", *ENGINE, *BESIDE, *TO)
 def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
     source: Source = None,
@@ -144,7 +145,7 @@ def backtest_command(
 
 
 @app.command("sql")
-@takes("table", *SOURCE[1:7], "duplicates", *VALUE[:1], *VALUE[3:])
+@takes("table", *COLUMNS, "duplicates", "as_of", *MONEY)
 def sql_command(
     dialect: Annotated[str, typer.Option(help=f"{' or '.join(DIALECTS)}.")] = "duckdb",
     fit: Annotated[Optional[Path], typer.Option(help="model.json of an earlier run.", show_default=False)] = None,

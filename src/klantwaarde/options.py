@@ -81,7 +81,8 @@ paper = Console(highlight=False)
 WIDE = 150
 """Characters that a table may take where it is read by no screen."""
 
-VALUE = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "rank_by")
+MONEY = ("annual_discount_rate", "margin_rate", "horizon", "rank_by")
+VALUE = ("as_of", "unit", "model", *MONEY)
 ENGINE = ("engine", "master")
 BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category", "since")
 STATE = ("state", "keep_model", "fail_on_drift")

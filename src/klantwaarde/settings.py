@@ -111,8 +111,22 @@ class Settings:
         return short_name(self.orders, self.table) if is_database(self.orders) else Path(self.orders).stem
 
 
-SOURCE = tuple(field.name for field in fields(Settings))[:16]
-"""The settings that say how orders are read."""
+COLUMNS = ("customer_id", "date", "amount", "quantity", "price", "margin")
+"""The settings that name a column of money, of days or of customers."""
+SOURCE = (
+    "orders",
+    *COLUMNS,
+    "order_id",
+    "duplicates",
+    "unreadable",
+    "decimal",
+    "date_format",
+    "timezone",
+    "encoding",
+    "table",
+    "query",
+)
+"""The settings that say how orders are read, as `kw.orders` takes them."""
 
 
 def read_settings(
