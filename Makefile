@@ -9,7 +9,7 @@ BENCH ?=
 OUT ?= results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench docs clean
+.PHONY: help demo test test-fast check format bench evidence docs clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ format: $(VENV)/.dev  ## Put the code in shape
 
 bench: $(VENV)/.dev  ## Speed and memory next to peers; SIZES="1000000" BENCH="--peer-cap 1000000"
 	$(BIN)/python -m benchmarks $(SIZES) $(BENCH)
+
+evidence: $(VENV)/.dev  ## Every quantity of every model at a million random points; minutes
+	$(BIN)/python -m evidence.numeric_fuzz
 
 docs: $(VENV)/.dev  ## Pages and pictures that are made from the code
 	$(BIN)/python -m docs.make

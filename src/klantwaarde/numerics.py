@@ -30,7 +30,8 @@ def _legendre(nodes: int) -> tuple[tuple[float, float], ...]:
     return tuple(zip(((x + 1) / 2).tolist(), (w / 2).tolist(), strict=True))
 
 
-LEGENDRE, LEGENDRE_LONG = _legendre(NODES), _legendre(LONG_NODES)
+SURE_NODES = 64  # of any length errs by 4e-14 at most, over a million random points
+LEGENDRE, LEGENDRE_LONG, LEGENDRE_SURE = _legendre(NODES), _legendre(LONG_NODES), _legendre(SURE_NODES)
 
 
 def log_rising(r: Values, x: Values) -> Array:
@@ -47,13 +48,19 @@ class ProductNode(NamedTuple):
 
 
 def product_nodes(
-    p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values
+    p: Values,
+    q: Values,
+    alpha: Values,
+    beta: Values,
+    lower: Values,
+    upper: Values,
+    rule: tuple[tuple[float, float], ...] | None = None,
 ) -> Iterator[ProductNode]:
     """Nodes of the integral of ((alpha+u)/(alpha+lower))^-p ((beta+u)/(beta+lower))^-q du / (m + lower).
 
     m = min(alpha, beta). Substituted v = log((m + u) / (m + lower)), cut where the integrand has fallen by
     e^-45: without the cut even 64 nodes miss a peak as narrow as 1/p. One node at a time, so that memory
-    stays at a few arrays of the arguments' shape.
+    stays at a few arrays of the arguments' shape. rule: of nodes and weights, by the longest interval unless given.
     """
     first = np.less_equal(alpha, beta)
     near, far = np.where(first, alpha, beta) + lower, np.where(first, beta, alpha) + lower
@@ -62,8 +69,8 @@ def product_nodes(
         reach = np.minimum(near * np.expm1(CUT / near_power), far * np.expm1(CUT / far_power))
     length = np.log1p(np.minimum(np.subtract(upper, lower), reach) / near)
     ratio = near / far
-    rule = LEGENDRE if np.max(length, initial=0.0) < LONG else LEGENDRE_LONG
-    for node, weight in rule:
+    usual = LEGENDRE if np.max(length, initial=0.0) < LONG else LEGENDRE_LONG
+    for node, weight in rule or usual:
         v = length * node
         log_far = np.log1p(ratio * np.expm1(v))
         share = weight * length * np.exp((1 - near_power) * v - far_power * log_far)
@@ -76,6 +83,12 @@ def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lowe
     scale = np.log(np.minimum(alpha, beta) + lower) - p * np.log(np.add(alpha, lower)) - q * np.log(np.add(beta, lower))
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(total) + scale)
+
+
+def product_integral(p: Values, q: Values, alpha: Values, beta: Values, upper: Values) -> Array:
+    """Integral of ((alpha+u)/alpha)^-p ((beta+u)/beta)^-q over 0 < u < upper: positive terms, no logarithm of them."""
+    total = sum(node.share for node in product_nodes(p, q, alpha, beta, 0.0, upper, LEGENDRE_SURE))
+    return np.asarray(np.minimum(alpha, beta) * total)
 
 
 STEP = 0.22  # errs by |Gamma(k + 2 pi i / STEP)| / Gamma(k): below 1e-14 up to k = 5, and beyond that with
@@ -133,6 +146,11 @@ def _normalised(log_weight: Array) -> Array:
     # The trapezoid's own sum is the constant, not a gamma function, which loses digits at shapes of 1e5.
     weight = np.exp(log_weight)
     return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
+
+
+def one_or_more(r: Values, z: Values) -> Array:
+    """1 - (1 + z)^-r: the chance that NBD(r), of mean r z, is 1 or more; z >= 0."""
+    return np.asarray(-np.expm1(np.negative(r) * np.log1p(z)))
 
 
 def two_or_more(r: Values, z: Values) -> Array:

@@ -59,9 +59,9 @@ def dert(model: AttritionModel, delta: Values, x: Values, t_x: Values, T: Values
 
 
 def p_active(model: AttritionModel, t: Values, x: Values, t_x: Values, T: Values) -> Array:
-    """P(at least one purchase in (T, T + t]): nothing bought in t is a history like any other."""
+    """P(at least one purchase in (T, T + t])."""
     _not_negative(t, "the horizon t")
-    return p_alive(model, x, t_x, T) * _if_alive(_buys, model, t, x, T)
+    return p_alive(model, x, t_x, T) * _if_alive(_active, model, t, x, T)
 
 
 def expected_purchases(model: AttritionModel, t: Values) -> Array:
@@ -95,8 +95,8 @@ def _discounted(model: AttritionModel, delta: Values) -> Array:
     return model.discounted(delta)
 
 
-def _buys(model: AttritionModel, t: Values) -> Array:
-    return np.asarray(-np.expm1(_log_history(model, 0.0, 0.0, t)))
+def _active(model: AttritionModel, t: Values) -> Array:
+    return model.active(t)
 
 
 def _if_alive(

@@ -31,6 +31,10 @@ class AttritionModel(Protocol):
         """Expected purchases in (0, t] of someone alive at 0."""
         ...
 
+    def active(self, t: Values) -> Array:
+        """Chance of at least one purchase in (0, t] of someone alive at 0."""
+        ...
+
     def discounted(self, delta: Values) -> Array:
         """Expected purchases of someone alive at 0, without end, one at t counting e^(-delta t); delta > 0."""
         ...

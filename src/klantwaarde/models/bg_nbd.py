@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
-from klantwaarde.numerics import beta_nodes, gamma_nodes, in_blocks, log_rising, poisson_points, two_or_more
+from klantwaarde.numerics import (
+    beta_nodes,
+    gamma_nodes,
+    in_blocks,
+    log_rising,
+    one_or_more,
+    poisson_points,
+    two_or_more,
+)
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -41,6 +49,10 @@ class BGNBD(NamedTuple):
     def purchases(self, t: Values) -> Array:
         """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); eq. 9 is its 2F1, which overflows."""
         return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)
+
+    def active(self, t: Values) -> Array:
+        """Chance of a purchase, 1 - (1 + t / alpha)^-r: no coin stands before the next one."""
+        return one_or_more(self.r, np.divide(t, self.alpha))
 
     def discounted(self, delta: Values) -> Array:
         """E[lambda / (delta + lambda p)], the intensity at t being lambda e^(-lambda p t)."""
@@ -74,7 +86,7 @@ def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
     """E[h(p)], h(p) = (1 - (1 + p tau)^-r) / p."""
     weight, p, q = beta_nodes(np.add(a, 1), np.add(b, 1), 2 * np.log1p(np.multiply(r, tau)))
     r_, tau_, total = np.asarray(r)[..., None], np.asarray(tau)[..., None], np.add(a, b)[..., None]
-    at_one = -np.expm1(-r * np.log1p(tau))
+    at_one = one_or_more(r, tau)
     drop = -np.expm1(-r_ * np.log1p(p * tau_)) / p - at_one[..., None]
     slope = two_or_more(r_, p * tau_) / p**2
     return np.asarray(at_one + _by_parts(a, b) * np.sum(weight * (total * drop / q + slope), axis=-1))

@@ -46,6 +46,10 @@ class MBGNBD(NamedTuple):
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].purchases(t)
 
+    def active(self, t: Values) -> Array:
+        """Of someone alive after the coin of the first purchase."""
+        return self.born()[1].active(t)
+
     def discounted(self, delta: Values) -> Array:
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].discounted(delta)

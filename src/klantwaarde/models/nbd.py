@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from klantwaarde.numerics import log_rising, poisson_points
+from klantwaarde.numerics import log_rising, one_or_more, poisson_points
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -34,6 +34,10 @@ class NBD(NamedTuple):
     def purchases(self, t: Values) -> Array:
         """Expected purchases, r t / alpha."""
         return np.asarray(np.multiply(self.r, t) / self.alpha)
+
+    def active(self, t: Values) -> Array:
+        """Chance of a purchase, 1 - (1 + t / alpha)^-r."""
+        return one_or_more(self.r, np.divide(t, self.alpha))
 
     def discounted(self, delta: Values) -> Array:
         """Discounted purchases without end, r / alpha / delta."""

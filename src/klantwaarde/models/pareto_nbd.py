@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import exprel
 
-from klantwaarde.numerics import gamma_nodes, in_blocks, log_product_integral, log_rising, poisson_points
+from klantwaarde.numerics import (
+    gamma_nodes,
+    in_blocks,
+    log_product_integral,
+    log_rising,
+    poisson_points,
+    product_integral,
+)
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -42,6 +49,15 @@ class ParetoNBD(NamedTuple):
         log_grown = np.log1p(np.divide(t, self.beta))
         lifetime = self.beta * log_grown * exprel((1 - np.asarray(self.s)) * log_grown)
         return np.asarray(np.divide(self.r, self.alpha) * lifetime)
+
+    def active(self, t: Values) -> Array:
+        """Chance of a purchase: the first one at u, still alive, integrated over u in (0, t).
+
+        As the intensity r / alpha (1 + u / alpha)^-(r + 1) (1 + u / beta)^-s is positive, nothing cancels. No chance is
+        above 1 or above the purchases expected: what the quadrature's last digits say otherwise is cut off.
+        """
+        first = np.divide(self.r, self.alpha) * product_integral(np.add(self.r, 1), self.s, self.alpha, self.beta, t)
+        return np.asarray(np.minimum(np.minimum(first, 1.0), self.purchases(t)))
 
     def discounted(self, delta: Values) -> Array:
         """Rate r / alpha times discounted lifetime, E[1 / (mu + delta)] over mu ~ Gamma(s, beta)."""

@@ -53,6 +53,10 @@ class ZINBD(NamedTuple):
         """Expected referrals in (0, t] of someone who refers, r t / alpha."""
         return NBD(self.r, self.alpha).purchases(t)
 
+    def active(self, t: Values) -> Array:
+        """Chance of a referral in (0, t] of someone who refers, 1 - (1 + t / alpha)^-r."""
+        return NBD(self.r, self.alpha).active(t)
+
     def discounted(self, delta: Values) -> Array:
         """Discounted referrals without end of someone who refers, r / alpha / delta."""
         return NBD(self.r, self.alpha).discounted(delta)

@@ -1,0 +1,1 @@
+"""What can be shown: programs that try the claims of the documents at a size that no test has time for."""
