@@ -62,8 +62,8 @@ Made by `make docs` from `klantwaarde.data.names.SCORED`; do not edit it by hand
 Schema version {version}. A new column raises no version; a changed or dropped one does.
 
 * **end**: the end of observation, `as_of`; nothing after it is used.
-* **unit**: the unit of the fit (`day`, `week`, `month`, `year`; default week). A year is 365.25 days, a month a twelfth
-  of it.
+* **unit**: the unit of the fit (`day`, `week`, `month`, `year`; default week), whatever the customers were counted in;
+  scores of an earlier run's models are in their unit. A year is 365.25 days, a month a twelfth of it.
 * **horizon**: the run's `horizon` (default "12 months"), counted from the end.
 * **money**: in the currency of the orders, which is never converted. What has been spent is exact, DECIMAL(18, 4); what
   is expected is a float. The rate of `rlv` and `dert` is annual and effective, converted inside.

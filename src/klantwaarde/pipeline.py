@@ -67,8 +67,6 @@ class Run:
 
 def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
-    if fitted:  # the fit's unit is the only one in which its parameters mean anything
-        settings = dataclasses.replace(settings, unit=load_fit(fitted, "timing").unit or settings.unit)
     if settings.to is not None:
         check_target(settings.to, settings.to_table)
     with (
@@ -76,6 +74,8 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         open_state(settings.state, settings.out) as state,
         Clock(say) as clock,
     ):
+        fitted = fitted or daily.model_of(state, keep_model=settings.keep_model)
+        settings = _in_unit_of(fitted, settings, clock)
         clock.step("read", "reading the orders")
         given = read_orders(settings)
         clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
@@ -87,7 +87,6 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         looked = sheet(base)
         followed = _followed(base, clock)
         drift = daily.drifted(state, followed)
-        fitted = fitted or daily.model_of(state, keep_model=settings.keep_model)
         fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
         clock.step("score", f"scoring with {fits.timing.name}")
         scored = _score(settings, base, fits)
@@ -104,6 +103,14 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         _write_rest(folder, bands, fits, settings, told, record)
         daily.keep(state, folder / "model.json", drift, keep_model=settings.keep_model)
     return Run(Path(settings.out), told, record)
+
+
+def _in_unit_of(fitted: str | Path | None, settings: Settings, clock: Clock) -> Settings:
+    """The settings in the unit of the models that score: their parameters mean nothing in another one."""
+    unit = (load_fit(fitted, "timing").unit or settings.unit) if fitted else settings.unit
+    if unit != settings.unit:
+        clock.say(f"times are in {unit}s, the unit of the models in {fitted}, not in {settings.unit}s")
+    return dataclasses.replace(settings, unit=unit)
 
 
 def _followed(base: Customers, clock: Clock) -> Customers:

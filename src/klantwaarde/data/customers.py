@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class Customers:
     def year_ago(self) -> dt.date:
         """Twelve months before the end of observation."""
         return year_before(self.as_of)
+
+    def in_unit(self, unit: str) -> Customers:
+        """The same customers with times in another unit; nothing is read again, the table being in days."""
+        check_unit(unit)
+        return self if unit == self.unit else replace(self, unit=unit)
 
     def cells(self) -> Cells:
         """The distinct histories (x, t_x, T) with counts, in the unit; customers without a purchase are not in it."""

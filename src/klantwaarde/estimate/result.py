@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from klantwaarde.data.cells import check_unit
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.models import MODELS, SPEND_MODELS
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array
 
 FORMAT, SCHEMA = "klantwaarde-model", 1
+
+TIMES = frozenset({"alpha", "beta"})
+"""Parameters of timing models in units of time; all others are shapes."""
 
 M = TypeVar("M", bound=NamedTuple)
 
@@ -66,6 +70,14 @@ class Fit(Generic[M]):
     def bic(self) -> float:
         """Schwarz's criterion, with the number of customers as the size of the data."""
         return float(len(self.model) * np.log(self.customers) - 2 * self.log_likelihood)
+
+    def model_in(self, unit: str) -> M:
+        """The model with its times in another unit; spend models have none."""
+        if self.unit is None or unit == self.unit:
+            return self.model
+        factor = check_unit(self.unit) / check_unit(unit)
+        times = {name: getattr(self.model, name) * factor for name in TIMES.intersection(self.model._fields)}
+        return self.model._replace(**times)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """A small JSON file with everything but the data, written whole or not at all."""

@@ -118,7 +118,7 @@ def _pareto(fitted: Path, timing: Fit[Any]) -> ParetoNBD | None:
     if timing.name == "pareto_nbd":
         return cast("ParetoNBD", timing.model)
     has = json.loads(fitted.read_text(encoding="utf-8")).get("potential") is not None
-    return cast("ParetoNBD", load_fit(fitted, "potential").model) if has else None
+    return cast("ParetoNBD", load_fit(fitted, "potential").model_in(timing.unit or "")) if has else None
 
 
 def _write(

@@ -164,12 +164,13 @@ def score(
     cross-sell.
     """
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
+    customers = customers.in_unit(terms.unit)  # from here on there is one unit, in which the fit's parameters are
     engine, orders = customers.engine, customers.orders
     if spend is not None and not orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
     cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
     whole = pareto_fit(customers, fit, potential)
-    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, whole.model, tau))
+    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, whole.model_in(terms.unit), tau))
     engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend))
     active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
     sizes = tier_sizes(active)
