@@ -116,9 +116,9 @@ NOT_A_TIME = [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, tzinfo=dt.UTC), d
 FRAMES: list[tuple[str, Any, type[KlantwaardeError], str]] = [
     ("ids of two types", NAMED | {"customer_id": pd.Series([1, "a", 2], dtype=object)}, kw.BadOrders, "ids all text or all numbers"),
     ("mixed time zones", NAMED | {"date": pd.Series(NOT_A_TIME, dtype=object)}, kw.BadOrders, r"mixes time zones \(none from row 1, UTC from row 2\)"),
-    ("numbers for dates", NAMED | {"date": [20240131, 20240201, 20240202]}, kw.BadOrders, "is a bigint, not a date"),
-    ("clock times for dates", NAMED | {"date": [dt.time(1)] * 3}, kw.BadOrders, "is a time, not a date"),
-    ("truth for amounts", NAMED | {"amount": [True, False, True]}, kw.BadOrders, "is a boolean, not a number"),
+    ("numbers for dates", NAMED | {"date": [20240131, 20240201, 20240202]}, kw.BadOrders, "is of type bigint, not a date"),
+    ("clock times for dates", NAMED | {"date": [dt.time(1)] * 3}, kw.BadOrders, "is of type time, not a date"),
+    ("truth for amounts", NAMED | {"amount": [True, False, True]}, kw.BadOrders, "is of type boolean, not a number"),
     ("no amount at all", NAMED | {"amount": [np.nan] * 3}, kw.BadOrders, "3 without a usable amount"),
     ("a column of nothing", NAMED | {"amount": [None] * 3}, kw.BadOrders, "'amount' is empty in every line"),
     ("infinite amounts", NAMED | {"amount": [np.inf, -np.inf, np.nan]}, kw.BadOrders, "3 without a usable amount"),

@@ -264,9 +264,9 @@ def test_only_what_cannot_be_understood_is_refused(
 
 def test_typed_columns_of_another_type_are_refused(base: kw.Customers) -> None:
     ends = {"source_id": ["a"], "target_id": ["b"]}
-    with pytest.raises(kw.BadOrders, match="'date' is a bigint, not a date"):
+    with pytest.raises(kw.BadOrders, match="'date' is of type bigint, not a date"):
         influence(pa.table(ends | {"date": [20240101]}), base)
-    with pytest.raises(kw.BadOrders, match="'weight' is a boolean, not a number"):
+    with pytest.raises(kw.BadOrders, match="'weight' is of type boolean, not a number"):
         influence(pa.table(ends | {"weight": [True]}), base)
     with pytest.raises(kw.BadParameters, match="negative='flip' is not understood"):
         influence(pa.table(ends), base, negative="flip")  # type: ignore[arg-type]

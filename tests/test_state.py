@@ -221,15 +221,6 @@ class TestBatches:
             go(one, table, state=str(one / "state"), margin="margin" if "margin" in change else None)
         assert content(one / "state") == before
 
-    def test_ids_too_wide_for_files(self, tmp_path: Path) -> None:
-        import duckdb
-
-        with duckdb.connect(str(tmp_path / "wide.duckdb")) as made:
-            made.execute("create table wide as select 1::hugeint as customer_id, date '2024-01-01' as date")
-        told = {"orders": str(tmp_path / "wide.duckdb"), "out": str(tmp_path / "out"), "state": str(tmp_path / "state")}
-        with pytest.raises(kw.BadOrders, match="Cast them to text"):
-            run(read_settings(None, told), lambda _: None)
-
     def test_two_at_once(self, one: Path) -> None:
         with open_state(one / "state", one / "x"), pytest.raises(kw.OutputBusy, match="another --state"):
             go(one, hard_orders(200), "other", state=str(one / "state"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from klantwaarde.data import types as of_type
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.link_findings import Finding
 from klantwaarde.data.link_rows import Ids, Manner, Opened, closed, filled, found_columns, ids, number_reading, opened
@@ -92,7 +93,7 @@ def attributes(
     if "customer_id" in (name.lower() for name in others):
         raise BadOrders(f"The attributes have a column customer_id beside {customer_id!r}. Rename or leave out one.")
     counted = [name for name in (USUAL_NUMBERS if numbers is None else numbers) if name in read.types]
-    counted += [name for name in others if name not in counted and read.types[name] in {"FLOAT", "DOUBLE"}]
+    counted += [name for name in others if name not in counted and read.types[name] in of_type.FLOATS]
     readings = {name: number_reading(read, name, manner) for name in counted}
     matched, same = _matched(customers, read, customer_id, others, readings)
     notes = tuple(f"{reading.rule}." for reading in readings.values() if reading.rule)
@@ -136,7 +137,7 @@ def _value(read: Opened, name: str, readings: Mapping[str, Reading]) -> str:
     if name in readings:
         return readings[name].sql
     kind, column = read.types[name], identifier(name)
-    if kind.strip('"').upper() == "NULL":
+    if of_type.is_nothing(kind):
         return "cast(null as varchar)"
     return f"nullif(trim({column}), '')" if kind == "VARCHAR" else column
 

@@ -24,8 +24,6 @@ MONEYS = ("amount", "no_customer_amount", "no_date_amount", "set_aside_amount", 
           "set_aside_gross", "margin", "dropped_amount")  # fmt: skip
 """The parts of a profile that add up over batches. Its days are looked up anew: what is future now is not tomorrow."""
 
-TOO_WIDE = ("HUGEINT", "UHUGEINT")
-
 
 def embedded(orders: Orders) -> DuckDB:
     """The engine of orders that a state can keep."""
@@ -51,8 +49,6 @@ def batch_id(orders: Orders) -> str:
 def traits(orders: Orders) -> dict[str, Any]:
     """What all batches of a state must have in common."""
     kind = embedded(orders).columns(orders.lines)["customer_id"]
-    if kind in TOO_WIDE:
-        raise BadOrders(f"Customer ids are {kind}, which files cannot keep exactly. Cast them to text.")
     return {"id_type": kind, "has_money": orders.has_money, "has_margin": orders.has_margin}
 
 

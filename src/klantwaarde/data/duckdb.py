@@ -7,12 +7,14 @@ import functools
 import glob
 import os
 import weakref
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from klantwaarde.data.engine import forgetting, identifier, literal, used
+from klantwaarde.data.types import is_instant
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.files import scratch_folder, whole_file
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+ID = "customer_id"
 MEMORY_SHARE = (
     0.5  # of the machine's memory, unless another limit is given; the rest is for the models and other programs
 )
@@ -137,9 +140,16 @@ class DuckDB:
         """SQL of a 64-bit hash of a row's columns."""
         return f"hash({', '.join(map(identifier, columns))})"
 
-    def finite_day(self, column: str) -> str:
+    def finite_day(self, column: str, kind: str) -> str:
         """SQL of the day of a date or timestamp column; null where it is not finite."""
-        return f"case when isfinite({identifier(column)}) then cast({identifier(column)} as date) end"
+        name = identifier(column)
+        if not kind.endswith("_NS"):
+            return f"case when isfinite({name}) then cast({name} as date) end"
+        # Casts of nanoseconds round: the last moment of a day would count on the next.
+        micros = f"(epoch_ns({name}) - (epoch_ns({name}) % 1000 + 1000) % 1000) // 1000"
+        moment = f"make_timestamp({micros})" + (" at time zone 'UTC'" if is_instant(kind) else "")
+        finite = f"cast({name} as {'timestamptz' if is_instant(kind) else 'timestamp'})"
+        return f"case when isfinite({finite}) then cast({moment} as date) end"
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement for its effect."""
@@ -161,9 +171,16 @@ class DuckDB:
             return self.connection.sql(sql, params=used(sql, parameters)).to_arrow_table()
 
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """The statement's rows as a data frame; DECIMAL becomes float."""
+        """The statement's rows as a data frame; DECIMAL becomes float, but for ids."""
         with _mendable():
-            frame: pd.DataFrame = self.connection.sql(sql, params=used(sql, parameters)).df()
+            relation = self.connection.sql(sql, params=used(sql, parameters))
+            kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+            if not kinds.get(ID, "").startswith("DECIMAL"):
+                frame: pd.DataFrame = relation.df()
+                return frame
+            # An id is no amount: as a float it would be another one beyond 2^53.
+            frame = relation.project(f"* replace (cast({ID} as varchar) as {ID})").df()
+            frame[ID] = frame[ID].map(Decimal)
             return frame
 
     def write_parquet(

@@ -109,8 +109,8 @@ class Engine(Protocol):
         """SQL of a 64-bit hash of a row's columns."""
         ...
 
-    def finite_day(self, column: str) -> str:
-        """SQL of the day of a date or timestamp column; null where it is not finite."""
+    def finite_day(self, column: str, kind: str) -> str:
+        """SQL of the day of a date or timestamp column of this type; null where it is not finite."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
+from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.names import MONEY, PRICE
@@ -14,8 +15,6 @@ from klantwaarde.errors import BadOrders
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-           "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 EPOCH = dt.date(1970, 1, 1)
 
 
@@ -57,27 +56,37 @@ def readings_of(
 
 def _date(engine: Engine, source: str, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:
     _refuse_null(column, kind)
-    if kind == "VARCHAR":
+    if of_type.is_text(kind):
         return read_dates(_parsing(engine, column), source, column, fmt, strict=strict)
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Reading(engine.finite_day(column))
+    return typed_day(engine, column, kind)
+
+
+def typed_day(engine: Engine, column: str, kind: str) -> Reading:
+    """How a column of dates or timestamps is read. Raises BadOrders for one of another type."""
+    if of_type.is_day(kind):
+        return Reading(engine.finite_day(column, kind))
     raise BadOrders(
-        f"Column {column!r} for date is a {kind.lower()}, not a date. Give dates or timestamps; numbers such as "
+        f"Column {column!r} is of type {of_type.word(kind)}, not a date. Give dates or timestamps; numbers such as "
         "20240131 must be turned into dates first."
     )
 
 
 def _number(engine: Engine, source: str, column: str, kind: str, decimal: str | None, *, strict: bool) -> Reading:
     _refuse_null(column, kind)
-    if kind == "VARCHAR":
+    if of_type.is_text(kind):
         return read_numbers(_parsing(engine, column), source, column, decimal, strict=strict)
-    if kind.startswith(NUMBERS):
+    return typed_number(column, kind)
+
+
+def typed_number(column: str, kind: str) -> Reading:
+    """How a column of numbers is read. Raises BadOrders for one of another type."""
+    if of_type.is_number(kind):
         return Reading(identifier(column))
-    raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give amounts as numbers.")
+    raise BadOrders(f"Column {column!r} is of type {of_type.word(kind)}, not a number. Give numbers.")
 
 
 def _refuse_null(column: str, kind: str) -> None:
-    if kind.strip('"').upper() == "NULL":
+    if of_type.is_nothing(kind):
         raise BadOrders(f"Column {column!r} is empty in every line. Check the column, or leave it out.")
 
 
@@ -135,9 +144,9 @@ def create_occasions(engine: Engine, lines: str, absent: Sequence[str], rule: st
 
 def _customer(column: str, types: Mapping[str, str]) -> str:
     name = identifier(column)
-    if types[column] == "VARCHAR":
+    if of_type.is_text(types[column]):
         return f"case when trim({name}) <> '' then {name} end"
-    return f"case when not isnan({name}) then {name} end" if types[column] in {"FLOAT", "DOUBLE"} else name
+    return f"case when not isnan({name}) then {name} end" if types[column] in of_type.FLOATS else name
 
 
 def day_of(sql: str) -> str:

@@ -6,9 +6,10 @@ import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.data import spark
+from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, literal
-from klantwaarde.data.lines import NUMBERS, day_of
+from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.data.source import PARQUET, open_source
 from klantwaarde.errors import BadOrders, BadParameters
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 MISSING = ("", "nan", "none", "null", "n/a", "<na>")
 """Texts, in any case, that other programs write for an id that is not there."""
 
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 LARGEST = "1e100"
 """Numbers beyond it are no numbers of this world; sums of those within stay finite."""
 
@@ -118,36 +118,29 @@ def _missing(part: str, name: str, what: str, types: Mapping[str, str]) -> str:
 def filled(column: str, kind: str) -> str:
     """SQL of whether a cell holds anything."""
     name = identifier(column)
-    return f"coalesce(trim({name}) <> '', false)" if kind == "VARCHAR" else f"({name} is not null)"
+    return f"coalesce(trim({name}) <> '', false)" if of_type.is_text(kind) else f"({name} is not null)"
 
 
 def day_reading(source: Opened, column: str, manner: Manner) -> Reading:
     """How a column of days is read. Raises BadOrders for a column of another type, and where two readings fit."""
     kind = source.types[column]
-    if kind.strip('"').upper() == "NULL":
+    if of_type.is_nothing(kind):
         return Reading("cast(null as date)")
-    if kind == "VARCHAR":
+    if of_type.is_text(kind):
         reading = read_dates(_parsing(source, column), source.name, column, manner.date_format, strict=False)
         return reading._replace(sql=day_of(reading.sql))
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Reading(day_of(source.engine.finite_day(column)))
-    raise BadOrders(
-        f"Column {column!r} is a {kind.lower()}, not a date. Give dates or timestamps; numbers such as 20240131 must "
-        "be turned into dates first."
-    )
+    return Reading(day_of(typed_day(source.engine, column, kind).sql))
 
 
 def number_reading(source: Opened, column: str, manner: Manner) -> Reading:
     """How a column of numbers is read: a double, null where it is none. Raises BadOrders for another type."""
     kind = source.types[column]
-    if kind.strip('"').upper() == "NULL":
+    if of_type.is_nothing(kind):
         return Reading("cast(null as double)")
-    if kind == "VARCHAR":
+    if of_type.is_text(kind):
         reading = read_numbers(_parsing(source, column), source.name, column, manner.decimal, strict=False)
-    elif kind.startswith(NUMBERS):
-        reading = Reading(identifier(column))
     else:
-        raise BadOrders(f"Column {column!r} is a {kind.lower()}, not a number. Give numbers.")
+        reading = typed_number(column, kind)
     number = f"try_cast({reading.sql} as double)"
     return reading._replace(sql=f"case when {number} between -{LARGEST} and {LARGEST} then {number} end")
 
@@ -169,11 +162,11 @@ class Ids(NamedTuple):
         name = identifier(column)
         if self.rule == "whole":
             return f"cast({name} as bigint)"
-        if kind == "VARCHAR":
+        if of_type.is_text(kind):
             return self._text(name)
-        if kind in {"FLOAT", "DOUBLE"} or kind.startswith("DECIMAL"):
+        if kind in of_type.FLOATS or kind.startswith("DECIMAL"):
             whole = f"{name} = floor({name}) and abs({name}) < 1e18"
-            other = f"when not isnan({name}) then " if kind in {"FLOAT", "DOUBLE"} else "else "
+            other = f"when not isnan({name}) then " if kind in of_type.FLOATS else "else "
             return f"case when {whole} then cast(cast({name} as bigint) as varchar) {other}cast({name} as varchar) end"
         return f"cast({name} as varchar)"
 
@@ -194,7 +187,7 @@ class Ids(NamedTuple):
 
 def ids(kinds: list[str]) -> Ids:
     """How columns of ids of these types are compared."""
-    if all(kind in WHOLE for kind in kinds):
+    if all(kind in of_type.WHOLE for kind in kinds):
         return Ids("whole")
-    numbers = [kind.startswith(NUMBERS) for kind in kinds]
+    numbers = [of_type.is_number(kind) for kind in kinds]
     return Ids("numbers" if any(numbers) else "text")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from klantwaarde.data import spark
+from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
@@ -115,13 +116,14 @@ def orders(
     runs, name, told = _open(source, engine, master, memory_limit, timezone, where)
     types = runs.columns(name)
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
+    of_type.refuse_ids(columns.customer_id, types[columns.customer_id])
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, distinct=duplicates == "drop")
     profile = _profile(runs, views, columns, timezone, distinct=duplicates == "drop")
     profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
     _refuse_unusable(profile, columns, told)
-    instants = types[columns.date] == "TIMESTAMP WITH TIME ZONE"
+    instants = of_type.is_instant(types[columns.date])
     notes = _notes(readings, columns, amount, timezone, instants=instants)
     occasions = create_occasions(runs, views.lines, columns.absent)
     return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions)

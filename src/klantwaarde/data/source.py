@@ -30,6 +30,8 @@ PARQUET = (".parquet", ".pq", ".parq")
 TEXT = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz")
 SEPARATORS = (",", ";", "\t", "|")
 DATABASE = (".duckdb", ".db", ".ddb", ".sqlite", ".sqlite3")
+MOST_DIGITS = 38
+"""Of a decimal number."""
 SQLITE = b"SQLite format 3\0"
 """How its files begin."""
 
@@ -54,11 +56,14 @@ def open_source(
     if isinstance(source, str | Path):
         refuse_unknown(str(source))
         return _open_path(engine, name, str(source), table=table, encoding=encoding, what=what)
-    arrow = _to_arrow(source, what)
+    arrow = _carried(_to_arrow(source, what))
     if not arrow.num_columns:
         raise BadOrders(f"The {type(source).__name__} has no columns. Give the {what} with a name for each column.")
-    engine.register(f"{name}_arrow", arrow)
-    engine.run(f"create or replace temp view {name} as select * from {name}_arrow")
+    try:
+        engine.register(f"{name}_arrow", arrow)
+        engine.connection.execute(f"create or replace temp view {name} as select * from {name}_arrow")
+    except duckdb.Error as error:
+        raise _unreadable_table(source, error) from error
     _refuse_empty(engine, name, type(source).__name__, what)
     return f"a {type(source).__module__.split('.')[0]} {type(source).__name__}"
 
@@ -230,13 +235,32 @@ def _to_arrow(source: Any, what: str) -> pa.Table:
     except BadOrders:
         raise
     except (pa.ArrowException, duckdb.Error, TypeError, ValueError, AttributeError) as error:
-        raise BadOrders(
-            f"The {type(source).__name__} cannot be read: {_told(error, '')} Give each column one type: "
-            "ids all text or all numbers, dates as dates in one time zone, amounts as numbers."
-        ) from error
+        raise _unreadable_table(source, error) from error
     raise BadOrders(
         f"The {what} cannot be read from a {type(source).__name__}. Give a path, a pandas, polars or Arrow table, "
         "or a DuckDB relation."
+    )
+
+
+def _carried(table: pa.Table) -> pa.Table:
+    """The table with the types that the engine lacks in the next wider, or narrower where nothing is lost."""
+    for number, field in enumerate(table.schema):
+        kind = field.type
+        wanted = pa.float32() if pa.types.is_float16(kind) else kind
+        if pa.types.is_decimal256(kind) and kind.scale <= MOST_DIGITS:
+            wanted = pa.decimal128(MOST_DIGITS, kind.scale)
+        if wanted != kind:
+            try:
+                table = table.set_column(number, field.name, table.column(number).cast(wanted))
+            except pa.ArrowException as error:
+                raise BadOrders(f"Column {field.name!r} has numbers of more than {MOST_DIGITS} digits.") from error
+    return table
+
+
+def _unreadable_table(source: Any, error: Exception) -> BadOrders:
+    return BadOrders(
+        f"The {type(source).__name__} cannot be read: {_told(error, '')} Give each column one type: "
+        "ids all text or all numbers, dates as dates in one time zone, amounts as numbers."
     )
 
 

@@ -31,6 +31,7 @@ TYPES = {
     "float": "FLOAT",
     "double": "DOUBLE",
     "boolean": "BOOLEAN",
+    "binary": "BLOB",
     "date": "DATE",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
     "timestamp_ntz": "TIMESTAMP",
@@ -177,7 +178,7 @@ class Spark:
         """SQL of a 64-bit hash of a row's columns."""
         return f"xxhash64({', '.join(map(identifier, columns))})"
 
-    def finite_day(self, column: str) -> str:
+    def finite_day(self, column: str, kind: str) -> str:  # noqa: ARG002 - as Engine
         """SQL of the day of a date or timestamp column; Spark's are always finite."""
         return f"cast({identifier(column)} as date)"
 
@@ -236,5 +237,6 @@ def _read(engine: Spark, path: str) -> DataFrame:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    fields = [f.with_type(pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
+    amounts = {f.name for f in table.schema if pa.types.is_decimal(f.type) and f.name != "customer_id"}
+    fields = [f.with_type(pa.float64()) if f.name in amounts else f for f in table.schema]
     return table.cast(pa.schema(fields))
