@@ -89,7 +89,9 @@ are rounded up, from the top down. All others are `inactive`.
 
 * Without amounts: `zbar`, `revenue`, `value_realised`, `value_last_year`, `expected_spend`, `rlv`. Counts then rank.
 * Without any purchase (only returns): the dates, `x`, `t_x`, `T`, `zbar` and the model columns; `reason` says so.
-* Without a repeat purchase: `zbar`. `expected_spend` is then the population's mean, as it is where `zbar` is 0.
+* Without a repeat purchase: `zbar`. `expected_spend` is then the population's mean. Who came back and paid nothing
+  (`zbar` 0) is expected to pay less than who paid a cent, by the same formula; where nobody paid for a repeat purchase,
+  money that is expected stays empty, and the data doctor says so.
 * Without any repeat purchase in the whole base no spend model can be fitted: `expected_spend` and `rlv`.
 
 Never add `value_realised` to `rlv`: one is history, the other is still to come.

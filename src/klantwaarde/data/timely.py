@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from klantwaarde.data.engine import statement
 from klantwaarde.data.finding import Check, counted, plain
+from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +114,20 @@ def enough(base: Customers) -> Iterator[Check]:
         )
 
 
+def spend(base: Customers) -> Iterator[Check]:
+    """Repeat purchases for which nobody paid anything."""
+    repeaters = base.totals["repeat_customers"]
+    if base.orders.has_money and repeaters and not base.totals["repeat_payers"]:
+        yield Check(
+            "ground",
+            "no repeat purchase was paid",
+            "warning",
+            repeaters,
+            message("nothing-paid-again", customers=repeaters),
+            remedy=message("nothing-paid-again-remedy"),
+        )
+
+
 def peak(base: Customers) -> Iterator[Check]:
     """A window that ends in a peak."""
     first = base.totals["first_order"]
@@ -155,4 +170,4 @@ def concentration(base: Customers) -> Iterator[Check]:
 
 
 TIMELY = (window, odd_dates)
-GROUND = (enough, peak, concentration)
+GROUND = (enough, spend, peak, concentration)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from klantwaarde.data.cells import SpendCells
+from klantwaarde.estimate.starts import SHAPE_BOX
 from klantwaarde.models.gamma_gamma import GammaGamma
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MATTERS = 0.1  # a correlation below it moves expected spend by less than a tenth of its spread
 SIGNIFICANT = 3.0  # standard errors
+NARROW = 1e-3  # spread of log spend below which nobody is valued wrongly by what it depends on: a cent on ten
 ROUGH = 1.0  # a standard error as large as the parameter itself
 
 
@@ -58,6 +60,8 @@ def _infinite_mean(model: GammaGamma, data: SpendCells) -> str:
 
 
 def _dependence(model: GammaGamma, data: SpendCells) -> str:
+    if _fixed_prices(model, data):
+        return ""
     rho, ratio = spend_correlation(model, data)
     if abs(rho) < MATTERS or abs(ratio) < SIGNIFICANT:
         return ""
@@ -67,6 +71,16 @@ def _dependence(model: GammaGamma, data: SpendCells) -> str:
         f"{rho:+.2f}, {abs(ratio):.0f} standard errors from 0); the model, which assumes it, values "
         f"frequent customers with few purchases on record too {'low' if rho > 0 else 'high'}"
     )
+
+
+def _fixed_prices(model: GammaGamma, data: SpendCells) -> bool:
+    """Whether every customer pays one price, so that one purchase tells it, or all customers pay the same.
+
+    p then stands at its bound; what is left to correlate with frequency is the correction for few purchases.
+    """
+    log_spend = _centred(np.log(data.zbar), data.n)
+    spread = float(np.sqrt(np.average(log_spend**2, weights=data.n)))
+    return spread < NARROW or model.p >= 0.99 * SHAPE_BOX[1]
 
 
 def spend_correlation(model: GammaGamma, data: SpendCells) -> tuple[float, float]:

@@ -144,8 +144,7 @@ def _money_scores(before: Customers, history: _History, predicted: dict[str, Arr
 
 def _expected_spend(before: Customers, history: _History) -> Array:
     found = fit(GammaGamma, before.spend())
-    known = (history.x > 0) & (history.zbar > 0)
-    intercept, slope = spend_line(found, np.where(known, history.x, 0.0))
+    intercept, slope = spend_line(found, history.x)
     return np.asarray(intercept + slope * history.zbar)
 
 

@@ -3,6 +3,7 @@ select
   count(*) as customers,
   count(*) filter (where orders > 0) as with_purchase,
   count(*) filter (where orders > 1) as repeat_customers,
+  count(*) filter (where repeat_amount > 0) as repeat_payers,
   count(*) filter (where first_order > $year_ago) as new_last_year,
   cast(sum(occasions) as bigint) as occasions,
   cast(sum(orders) as bigint) as orders,

@@ -35,4 +35,4 @@ from measured
 left join cell_scores as s
   on measured.x = s.x and measured.t_x_days = s.t_x_days and measured.t_days = s.t_days
 left join spend_lines as l
-  on measured.orders > 0 and l.x = case when zbar > 0 then measured.x else 0 end
+  on measured.orders > 0 and l.x = measured.x
