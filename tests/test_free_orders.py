@@ -21,7 +21,8 @@ DAYS = pd.to_datetime(["2023-01-05", "2023-03-01", "2023-06-10", "2023-11-20", "
 def shop(prices: dict[str, float], times: int = 4) -> pd.DataFrame:
     """Customers of ordinary spend, and one per price who bought so often."""
     rng = np.random.default_rng(5)
-    some = [(f"c{n}", day, float(rng.gamma(4, 10))) for n in range(60) for day in DAYS[: 1 + n % 5]]
+    mean = rng.gamma(2, 20, 60)  # of each customer
+    some = [(f"c{n}", day, float(rng.gamma(4, mean[n] / 4))) for n in range(60) for day in DAYS[: 1 + n % 5]]
     own = [(name, day, price) for name, price in prices.items() for day in DAYS[:times]]
     return pd.DataFrame([*some, *own], columns=["customer_id", "date", "amount"])
 

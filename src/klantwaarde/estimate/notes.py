@@ -80,7 +80,7 @@ def _fixed_prices(model: GammaGamma, data: SpendCells) -> bool:
     """
     log_spend = _centred(np.log(data.zbar), data.n)
     spread = float(np.sqrt(np.average(log_spend**2, weights=data.n)))
-    return spread < NARROW or model.p >= 0.99 * SHAPE_BOX[1]
+    return spread < NARROW or bool(model.p >= 0.99 * SHAPE_BOX[1])
 
 
 def spend_correlation(model: GammaGamma, data: SpendCells) -> tuple[float, float]:
