@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import klantwaarde as kw
 from klantwaarde.data.customers import year_before
-from klantwaarde.data.split import holdout, sample, three_quarters
+from klantwaarde.data.split import holdout, observed, sample, three_quarters
 
 START = dt.date(2022, 12, 1)
 LINES = st.lists(
@@ -278,4 +278,4 @@ class TestParts:
         assert later.to_pylist()[1]["actual_amount"] == 3
 
     def test_three_quarters(self) -> None:
-        assert three_quarters(self.base()) == dt.date(1997, 1, 1) + dt.timedelta(days=545 * 3 // 4)
+        assert three_quarters(*observed(self.base())) == dt.date(1997, 1, 1) + dt.timedelta(days=545 * 3 // 4)

@@ -26,6 +26,8 @@ WARNINGS = {
     "dates long ago",
     "mixed time zones",
     "silence before the end",
+    "lines that stand apart at the end",
+    "lines that stand apart at the start",
     "lines without customer",
     "lines without date",
     "lines without amount",
@@ -88,6 +90,8 @@ CASES: list[tuple[str, Planted, int, tuple[str, ...]]] = [
     ("orders of two customers", lambda f: line(f, 12, order="o0-1"), 1, ("order o0-1",)),
     ("dates in the future", lambda f: line(f, 3, date=pd.Timestamp("2999-01-01")), 1, ("row 3: customer k000, 2999-01-01, amount",)),
     ("dates long ago", lambda f: line(f, 3, date=pd.Timestamp("1970-01-20")), 1, ("row 3: customer k000, 1970-01-20, amount",)),
+    ("lines that stand apart at the end", lambda f: line(f, 3, date=pd.Timestamp("2025-12-30")), 1, ("row 3: customer k000, 2025-12-30, amount",)),
+    ("lines that stand apart at the start", lambda f: line(f, 3, date=pd.Timestamp("2005-12-30")), 1, ("row 3: customer k000, 2005-12-30, amount",)),
     ("lines without customer", lambda f: line(f, 2, customer_id=None), 1, ("row 2: customer none, 2022-03-12, amount",)),
     ("lines without date", lambda f: line(f, 2, date=pd.NaT), 1, ("row 2: customer k000, none, amount",)),
     ("lines without amount", lambda f: line(f, 2, amount=np.nan), 1, ("row 2: customer k000, 2022-03-12, amount none",)),
@@ -101,7 +105,7 @@ CASES: list[tuple[str, Planted, int, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("name", "plant", "count", "examples"), CASES, ids=[case[0] for case in CASES])
 def test_a_planted_fault_is_found(name: str, plant: Planted, count: int, examples: tuple[str, ...]) -> None:
-    found = findings(plant(healthy()))
+    found = findings(plant(healthy()), None if name.endswith("at the end") else "2024-01-05")
     assert name in warned(found)
     check = found[name]
     assert check.remedy
@@ -110,7 +114,8 @@ def test_a_planted_fault_is_found(name: str, plant: Planted, count: int, example
         assert shown.startswith(expected)
     also = warned(found) - {name}
     # A large line or customer is both, and who buys for decades without a word has a short year.
-    assert also <= {"very large lines", "one customer with a large share"}, also
+    allowed = {"very large lines", "one customer with a large share"}
+    assert also <= (allowed | {"lines that stand apart at the start"} if name == "dates long ago" else allowed), also
 
 
 def test_every_warning_has_its_case() -> None:

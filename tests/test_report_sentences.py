@@ -45,7 +45,7 @@ def dutch(english: str) -> str:
 
 
 def told(check: Check) -> list[str]:
-    return [text for text in (check.check, check.text, check.remedy, *check.examples) if text]
+    return [text for text in (check.check, check.said, check.remedy, *check.examples) if isinstance(text, str)]
 
 
 def test_every_sentence_in_every_language_with_the_same_fields() -> None:
@@ -91,8 +91,9 @@ def _names(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(("name", "plant"), [case[:2] for case in CASES], ids=[case[0] for case in CASES])
 def test_a_planted_fault_is_told_in_dutch(name: str, plant: Planted) -> None:
-    found = findings(plant(healthy()))
-    assert dutch(found[name].text) != found[name].text
+    found = findings(plant(healthy()), None if name.endswith("at the end") else "2024-01-05")
+    if isinstance(found[name].said, str):
+        assert dutch(found[name].text) != found[name].text
     for check in found.values():
         assert all(map(dutch, told(check)))
 

@@ -126,7 +126,9 @@ def backtest_command(
     split: Annotated[str, typer.Option(help="Day: fit up to it, compare after it.", show_default=False)],
     source: Source = None,
     *,
-    end: Annotated[Optional[str], typer.Option(help="Last day compared.  [default: the last order date]")] = None,
+    end: Annotated[
+        Optional[str], typer.Option(help="Last day compared.  [default: the last with usual orders]")
+    ] = None,
     models: Annotated[str, typer.Option(help="Names, with commas.")] = ",".join(MODELS),
     config: Config = None,
     as_json: AsJson = False,

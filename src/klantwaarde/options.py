@@ -38,7 +38,7 @@ HELP = {
     "encoding": "Of text files.  [default: utf-8]",
     "table": "Table in a DuckDB file or a database.",
     "query": "Statement in a database, in place of --table; it can only read.",
-    "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last order date]",
+    "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last with usual orders]",
     "unit": "Unit of time: day, week, month or year.  [default: week]",
     "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
     "annual_discount_rate": "Effective, per year: 0.10 is ten per cent.  [default: 0.10]",

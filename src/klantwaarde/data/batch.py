@@ -12,6 +12,7 @@ from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import statement
 from klantwaarde.data.lines import create_occasions
 from klantwaarde.data.orders import Orders, refuse_too_much
+from klantwaarde.data.window import window
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
     occasions = create_occasions(engine, lines, orders.columns.absent, rule="merged")
-    return replace(orders, lines=lines, occasions=occasions, profile=profile | days, batches=batches)
+    seen = window(engine, lines, orders.profile["today"])
+    return replace(orders, lines=lines, occasions=occasions, profile=profile | days, window=seen, batches=batches)
 
 
 def profile_of(orders: Orders) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from klantwaarde.data.cells import Cells, SpendCells, check_unit
 from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
+from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +34,7 @@ class Customers:
     totals: Mapping[str, Any]
     after: Mapping[str, Any]
     """Lines, money and customers after `as_of`, which are left out."""
-    notes: tuple[str, ...]
+    notes: tuple[Message | str, ...]
 
     @property
     def engine(self) -> Engine:
@@ -52,6 +55,14 @@ class Customers:
         """The same customers with times in another unit; nothing is read again, the table being in days."""
         check_unit(unit)
         return self if unit == self.unit else replace(self, unit=unit)
+
+    @functools.cached_property
+    def window(self) -> Window | None:
+        """The days up to the end of observation that the pace of orders supports, and what stands apart from them."""
+        found, today = self.orders.window, self.orders.profile["today"]
+        if found is not None and self.as_of in {found.last, found.late.last if found.late else found.last}:
+            return found
+        return window(self.engine, self.orders.lines, min(self.as_of, today))
 
     def cells(self) -> Cells:
         """The distinct histories (x, t_x, T) with counts, in the unit; customers without a purchase are not in it."""
@@ -87,8 +98,9 @@ class Customers:
 def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "week") -> Customers:
     """The customer base at the end of observation.
 
-    as_of: the last day that is observed (default: the last order date in the data that is not in the future); orders
-    after it are left out and counted. unit: day, week, month or year, the unit of t_x and T.
+    as_of: the last day that is observed (default: the last one, not in the future, that the pace of orders supports:
+    a few lines that stand apart after it are no end); orders after it are left out and counted. unit: day, week,
+    month or year, the unit of t_x and T.
     """
     check_unit(unit)
     end, said = _end(orders, as_of)
@@ -127,14 +139,18 @@ def read_day(given: str | dt.date, name: str) -> dt.date:
         ) from error
 
 
-def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[str, ...]]:
-    last = orders.default_as_of()
+def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message | str, ...]]:
     if as_of is None:
+        last = orders.default_as_of()
+        strays = orders.window is not None and orders.window.late is not None and orders.window.late.last > last
+        if strays:
+            return last, (message("observation_end_apart", day=last),)
         said = f"The observation ends at {last}, the last order date in the data; set as_of if the data run on longer."
         return last, (said,)
     end = read_day(as_of, "as_of")
     first: dt.date = orders.profile["first_day"]
     if end < first:
+        last = orders.profile["last_past_day"]
         raise BadOrders(f"as_of={end} lies before the first order ({first}). Orders run from {first} to {last}.")
     return end, ()
 

@@ -17,6 +17,7 @@ from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_o
 from klantwaarde.data.parse import EXAMPLES, Reading
 from klantwaarde.data.source import open_source
 from klantwaarde.data.uri import is_database
+from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Orders:
     duplicates: str
     expressions: tuple[str, str, str]
     """SQL of the customer, the day and the amount of a line of the source."""
+    window: Window | None
+    """The days that the pace of orders supports, none of them in the future; None where nothing was bought."""
     batches: int | None = None
     """Batches in the state that these orders were merged into; None without a state."""
 
@@ -73,8 +76,8 @@ class Orders:
         return [_line_told(row, money=self.has_money) for row in rows]
 
     def default_as_of(self) -> dt.date:
-        """The last order date in the data that is not in the future."""
-        last: dt.date = self.profile["last_past_day"]
+        """The last day, not in the future, that the pace of orders supports."""
+        last: dt.date = self.profile["last_past_day"] if self.window is None else self.window.last
         return last
 
 
@@ -126,7 +129,8 @@ def orders(
     instants = of_type.is_instant(types[columns.date])
     notes = _notes(readings, columns, amount, timezone, instants=instants)
     occasions = create_occasions(runs, views.lines, columns.absent)
-    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions)
+    seen = window(runs, views.lines, profile["today"])
+    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions, seen)
 
 
 def _open(

@@ -39,7 +39,15 @@ def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") ->
     return before, orders.engine.arrow(sql, {"as_of": split, "end": end})
 
 
-def three_quarters(base: Customers) -> dt.date:
-    """The day that ends the first three quarters of the observation period."""
+def observed(base: Customers) -> tuple[dt.date, dt.date]:
+    """The first and the last day of the observation period, without lines that stand apart from the others."""
     first: dt.date = base.orders.profile["first_day"]
-    return first + dt.timedelta(days=(base.as_of - first).days * 3 // 4)
+    found = base.window
+    if found is None:
+        return first, base.as_of
+    return max(first, found.first), min(found.last, base.as_of) if found.late else base.as_of
+
+
+def three_quarters(first: dt.date, last: dt.date) -> dt.date:
+    """The day that ends the first three quarters of a period."""
+    return first + dt.timedelta(days=(last - first).days * 3 // 4)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from klantwaarde.data.customers import Customers
+    from klantwaarde.data.window import Apart
 
 FEW_REPEATERS = 100  # below it standard errors of the timing models exceed a third of the parameters on CDNOW-like data
 LARGE_SHARE = 0.10  # of revenue, with one customer
@@ -49,6 +50,32 @@ def window(base: Customers) -> Iterator[Check]:
             f"The last purchase is {quiet} days before the end of observation: everyone looks gone.",
             remedy="Load the missing orders, or give an earlier as_of.",
         )
+
+
+def strays(base: Customers) -> Iterator[Check]:
+    """Lines that stand apart from all others, after or before them."""
+    found = base.window
+    if found is not None and found.late is not None:
+        yield _apart(base, found.late, "lines that stand apart at the end", "after", found.late.beside)
+    if found is not None and found.early is not None:
+        yield _apart(base, found.early, "lines that stand apart at the start", "before", found.early.beside)
+
+
+def _apart(base: Customers, found: Apart, check: str, side: str, day: dt.date) -> Check:
+    what = {"lines": message("lines", n=found.lines), "customers": message("customers", n=found.customers)}
+    days = {"first": found.first, "last": found.last, "day": day}
+    gap = message("days", n=(found.first - day if side == "after" else day - found.last).days)
+    code = "apart_before" if side == "before" else f"apart_{'observed' if found.last <= base.as_of else 'ignored'}"
+    return Check(
+        "timely",
+        check,
+        "warning",
+        found.lines,
+        message(code, **what, **days, gap=gap),
+        plain(found.amount),
+        tuple(base.orders.examples(f"day between date '{found.first}' and date '{found.last}'")),
+        message(f"{code}_remedy", day=day),
+    )
 
 
 def odd_dates(base: Customers) -> Iterator[Check]:
@@ -169,5 +196,5 @@ def concentration(base: Customers) -> Iterator[Check]:
         )
 
 
-TIMELY = (window, odd_dates)
+TIMELY = (window, strays, odd_dates)
 GROUND = (enough, spend, peak, concentration)

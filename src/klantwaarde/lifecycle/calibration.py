@@ -92,7 +92,7 @@ def calibration(
     unit: str = "week",
     target: float = 0.10,
 ) -> Calibration:
-    """Limits of LOST on a split twelve months before as_of (default: the last order date), for a timing model.
+    """Limits of LOST on a split twelve months before as_of (default: as for `customers`), for a timing model.
 
     target: the largest share of the lost that may come back within twelve months. Where there are less than 26 weeks
     before the split, the limits are the default constants, and `told` says so. Raises BadParameters for a target
@@ -101,7 +101,7 @@ def calibration(
     if not 0 < target < 1:
         raise BadParameters(f"target={target} must lie between 0 and 1: 0.10 is one lost customer in ten coming back.")
     end = orders.default_as_of() if as_of is None else read_day(as_of, "as_of")
-    split, first = year_before(end), orders.profile["first_day"]
+    split, first = year_before(end), orders.window.first if orders.window else orders.profile["first_day"]
     if (split - first).days < LEAST_HISTORY:
         had = max((end - first).days, 0)
         return _constants(end, target, f"{had} days of orders are too few to watch twelve months; 547 are needed")

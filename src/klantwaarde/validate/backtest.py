@@ -90,7 +90,7 @@ def backtest(
 ) -> Backtest:
     """Models fitted on orders up to `split`, compared with the orders in (split, end].
 
-    end: default the last order date. models: names such as "pareto_nbd". Customers who first bought after the split
+    end: default as for `customers`. models: names such as "pareto_nbd". Customers who first bought after the split
     are not in it. Orders: purchases; money: the amounts of these purchases, compared where the orders carry amounts
     and someone had bought again before the split.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data.split import sample, three_quarters
+from klantwaarde.data.split import observed, sample, three_quarters
 from klantwaarde.errors import BadOrders
 from klantwaarde.validate.backtest import Score, backtest, doubts
 
@@ -28,10 +28,11 @@ class Choice(NamedTuple):
 
 def choose(base: Customers) -> Choice:
     """MBG/NBD or Pareto/NBD: fitted on the first three quarters, the smaller wMAE on the last quarter wins."""
-    split = three_quarters(base)
+    first, last = observed(base)
+    split = three_quarters(first, last)
     try:
         followed = sample(base, MOST)
-        tried = backtest(followed, split, end=base.as_of, models=CANDIDATES, unit=base.unit, money=False)
+        tried = backtest(followed, split, end=last, models=CANDIDATES, unit=base.unit, money=False)
     except BadOrders:
         # Everyone on one day, or no purchase before the split: too little history to compare, not too little to score.
         return Choice(
