@@ -56,7 +56,7 @@ def is_suspect(days: Array, counts: Array) -> bool:
 def _few(days: Array, counts: Array, pace: Array, few: float, thin: float) -> Array:
     """Per day, whether what comes after it is little, beside everything and beside the pace."""
     width, after = days[-1] - days, counts.sum() - np.cumsum(counts)
-    return (width >= MONTH) & (after <= few * counts.sum()) & (after <= thin * pace * width)
+    return np.asarray((width >= MONTH) & (after <= few * counts.sum()) & (after <= thin * pace * width))
 
 
 def _fall(days: Array, counts: Array) -> int | None:
@@ -97,7 +97,8 @@ def _pace(days: Array, counts: Array) -> tuple[Array, Array]:
 def _up_to(days: Array, total: Array, day: Array) -> Array:
     """The running total up to and on a day."""
     running: Array = np.concatenate([[0.0], total])
-    return np.asarray(running[np.searchsorted(days, day, side="right")])
+    found: Array = running[np.searchsorted(days, day, side="right")]
+    return found
 
 
 def _seen_before(days: Array, counts: Array, at: int, pace: Array, clump: Array) -> bool:
