@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+
+from klantwaarde.wording.message import message
 
 
 def movement_facts(*, money: bool = True) -> dict[str, Any]:
@@ -16,9 +19,11 @@ def movement_facts(*, money: bool = True) -> dict[str, Any]:
     before = (0, 1900, 180, 5020, 150, 3560, 4400, 6914, 200)
     after = (0, 410, 220, 4207, 310, 3100, 4280, 10733, 310)
     return {
-        "start": "1997-06-30", "end": "1998-06-30", "rules": "default-1", "cuts": "default constants, not calibrated",
-        "lost_told": "Of 4,000 customers lost on 1997-06-30, 381 (9.5%, 95 % interval 8.6% to 10.5%) bought again by "
-        "1998-06-30.",
+        "start": "1997-06-30", "end": "1998-06-30", "rules": "default-1", "cuts": message("limits_constants"),
+        "lost_told": message(
+            "lost_rate", lost=4000, split=dt.date(1997, 6, 30), back=381, rate=0.095, low=0.086, high=0.105,
+            end=dt.date(1998, 6, 30),
+        ),
         "stages": {"before": dict(zip(names, before, strict=True)), "after": dict(zip(names, after, strict=True))},
         "ledger": {
             "label": "all",

@@ -6,6 +6,8 @@ import math
 from datetime import date, timedelta
 from typing import Any
 
+from klantwaarde.wording.message import message
+
 TIERS = (
     ("top", 90, 0.01),
     ("large", 360, 0.04),
@@ -260,7 +262,8 @@ def _model() -> dict[str, Any]:
         "standard_errors": {"r": 0.0142, "alpha": 0.3111, "s": None, "beta": 1.2234},
         "log_likelihood": -95949.76,
         "status": "converged",
-        "reason": "at most 1e-09 of log-likelihood is left to gain",
+        "reason": message("fit_left", left=1e-9),
+        "doubt": None,
         "notes": ["Fitted on 21,402 distinct histories."],
         "choice": [
             {"model": "mbg_nbd", "wmae": 1.2304, "total_error": -0.094, "chosen": False},
@@ -276,7 +279,8 @@ def _spend() -> dict[str, Any]:
         "parameters": {"p": 6.25, "q": 3.74, "gamma": 15.44},
         "standard_errors": {"p": 0.61, "q": 0.12, "gamma": 1.92},
         "status": "converged",
-        "reason": "at most 1e-09 of log-likelihood is left to gain",
+        "reason": message("fit_left", left=1e-9),
+        "doubt": None,
         "notes": ["Amount and number of orders correlate at 0.11: close enough to unrelated for this model."],
     }
 

@@ -59,7 +59,7 @@ def test_the_reading_is_that_of_all_formats_on_all_lines(cells: list[str | None]
     found = reading(cells)
     assert found.unreadable == len(filled) - most
     if rivals:
-        assert found.rule == f"column 'date' is text, read as {rivals[0]}"
+        assert found.rule == f"Column 'date' is text, read as {rivals[0]}."
     zones = [re.search(r"(Z|UTC|\+[0-9:]+)$", cell) for cell in filled if ":" in cell]
     assert found.zones == len({zone[0].replace("UTC", "Z") if zone else "" for zone in zones})
 
@@ -67,15 +67,15 @@ def test_the_reading_is_that_of_all_formats_on_all_lines(cells: list[str | None]
 @pytest.mark.parametrize(("last", "rule"), [("13/01/2024", "%d/%m/%Y"), ("01/13/2024", "%m/%d/%Y")])
 def test_the_last_of_many_lines_decides_between_day_and_month(last: str, rule: str) -> None:
     cells = ["05/06/2024", "07/08/2024 12:00:00"] * (MANY // 2)
-    assert reading([*cells, last])[1:] == (f"column 'date' is text, read as {rule}", 0, 1)
+    assert reading([*cells, last])[1:] == (f"Column 'date' is text, read as {rule}.", 0, 1)
     with pytest.raises(kw.BadOrders, match=r"'05/06/2024'.*date_format"):
         reading([*cells, "05/05/2024"])
 
 
 def test_the_form_of_most_lines_is_taken_wherever_they_stand() -> None:
     cells = ["2024-01-31"] * 100_000 + ["31.01.2024"] * 100_001
-    assert reading(cells)[1:] == ("column 'date' is text, read as %d.%m.%Y", 100_000, 0)
-    assert reading(cells, "%Y-%m-%d")[1:3] == ("column 'date' is text, read as %Y-%m-%d", 100_001)
+    assert reading(cells)[1:] == ("Column 'date' is text, read as %d.%m.%Y.", 100_000, 0)
+    assert reading(cells, "%Y-%m-%d")[1:3] == ("Column 'date' is text, read as %Y-%m-%d.", 100_001)
 
 
 @pytest.mark.parametrize("times", [1, 30])

@@ -216,12 +216,12 @@ def test_a_short_history_has_the_constants_and_says_so(orders: kw.Orders) -> Non
     found = calibration(orders, as_of="2022-12-31")
     assert found.split is None
     assert (found.cuts.p_alive, found.cuts.p_active) == (Cuts().p_alive, Cuts().p_active)
-    assert "default constants, not calibrated: 364 days of orders are too few" in found.told
+    assert "default thresholds, for calibration needs 548 days of orders and there are 365" in found.told
     with pytest.raises(BadParameters, match="one lost customer in ten"):
         calibration(orders, target=10)
 
 
 def test_calibrated_at_each_date(orders: kw.Orders) -> None:
     found = stage_history(orders, ["2023-01-31", "2024-01-31"], cuts="calibrated")
-    assert "not calibrated" in found.notes[0]
+    assert "default thresholds" in found.notes[0]
     assert "bought again by 2024-01-31" in found.notes[1]

@@ -48,6 +48,7 @@ from klantwaarde.pipeline import Run, report_again, run
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
+from klantwaarde.wording.message import from_kept
 
 
 @app.command("demo")
@@ -221,7 +222,7 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
     choice = made.record["choice"]
     words.print(f"Scored with {told['model']['name']} ({told['model']['status']}). {choice or ''}", markup=False)
     if told["model"]["status"] != "converged":
-        words.print(f"! {told['model']['reason']}", style="yellow", markup=False)
+        words.print(f"! {from_kept(told['model']['reason'])}", style="yellow", markup=False)
     drift = made.record.get("drift")
     if drift:
         words.print(drift["told"], style="yellow" if drift["alarm"] else "", markup=False, soft_wrap=True)
@@ -266,9 +267,16 @@ def _print_sheet(found: Sheet) -> None:
             for example in check["examples"] if check["level"] == "warning" else ():
                 paper.print(f"     {example}", style="dim", markup=False, soft_wrap=True)
             if check["remedy"]:
-                paper.print(f"     → {check['remedy']}", markup=False, soft_wrap=True)
+                paper.print(f"     → {check['remedy']}{_flag(check['setting'])}", markup=False, soft_wrap=True)
         if not checks:
-            paper.print(" ✓ nothing stands out")
+            paper.print(" ✓ no findings")
+
+
+def _flag(setting: dict[str, Any] | None) -> str:
+    """The setting that goes with a remedy, as it is written on the command line."""
+    if setting is None:
+        return ""
+    return f" (--{setting['name'].replace('_', '-')} {setting['value'] or 'DAY'})"
 
 
 TITLES = {

@@ -127,4 +127,4 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A value for machines, on standard output."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(plain(value, str), indent=2, ensure_ascii=False) + "\n")

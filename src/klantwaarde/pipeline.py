@@ -283,7 +283,7 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         "settings": settings.told(),
         "source": base.orders.told,
         "as_of": base.as_of,
-        "notes": [*base.orders.notes, *map(str, base.notes)],
+        "notes": [*base.orders.notes, *base.notes],
         "lines": {
             "read": base.orders.read,
             "equal": looked.count("equal lines"),
@@ -299,7 +299,7 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "duckdb")},
     }
-    told: dict[str, Any] = plain(record)
+    told: dict[str, Any] = plain(record, str)
     return told
 
 

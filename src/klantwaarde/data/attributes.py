@@ -11,6 +11,7 @@ from klantwaarde.data.link_findings import Finding
 from klantwaarde.data.link_rows import Ids, Manner, Opened, closed, filled, found_columns, ids, number_reading, opened
 from klantwaarde.data.parse import EXAMPLES, Reading
 from klantwaarde.errors import BadOrders
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,13 +24,13 @@ UNKNOWN = "unknown"
 USUAL_NUMBERS = ("acquisition_cost",)
 
 RULES = {
-    "no id": "the customer's id is missing: dropped",
-    "not a customer": "not in the orders up to the end of observation: dropped",
-    "several rows": "a further row of the same customer: dropped, the first row stays",
-    "without attributes": f"customers that the source does not name: their attributes are {UNKNOWN!r}, numbers empty",
-    "bad number": "a value that is no number: empty",
-    "ids as numbers": "customers found although one side writes ids as text and the other as numbers",
-    "empty": "the source has columns and no lines: no attributes",
+    "no id": message("rule_row_without_id"),
+    "not a customer": message("rule_not_a_customer"),
+    "several rows": message("rule_several_rows"),
+    "without attributes": message("rule_without_attributes"),
+    "bad number": message("rule_bad_number"),
+    "ids as numbers": message("rule_ids_as_numbers"),
+    "empty": message("rule_empty_attributes"),
 }
 
 
@@ -51,7 +52,7 @@ class Attributes:
     customers: int
     read: int
     findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
     def count(self, kind: str) -> int:
         """How often a rule applied; 0 where it did not."""
@@ -96,7 +97,7 @@ def attributes(
     counted += [name for name in others if name not in counted and read.types[name] in of_type.FLOATS]
     readings = {name: number_reading(read, name, manner) for name in counted}
     matched, same = _matched(customers, read, customer_id, others, readings)
-    notes = tuple(f"{reading.rule}." for reading in readings.values() if reading.rule)
+    notes = tuple(reading.rule for reading in readings.values() if reading.rule is not None)
     made = _tables(customers, matched, others)
     findings = _findings(customers, read, matched, counted, same)
     kept = customers.engine.one(f"select count(*) as n from {made[0]}")["n"]
@@ -173,7 +174,7 @@ def _findings(customers: Customers, read: Opened, matched: str, counted: list[st
     for n, name in enumerate(counted):
         bad = f"fault is null and bad_{n}"
         count = engine.one(f"select count(*) as n from {matched} where {bad}")["n"]
-        rule = f"column {name!r}: {RULES['bad number']}"
+        rule = message("rule_bad_number_of", column=f"{name!r}")
         made += [Finding("bad number", count, 0, rule, _examples(engine, matched, bad))] if count else []
     named = faults.get(None, 0)
     rest = {
@@ -184,7 +185,7 @@ def _findings(customers: Customers, read: Opened, matched: str, counted: list[st
     return (*made, *(Finding(kind, count, 0, RULES[kind]) for kind, count in rest.items() if count))
 
 
-def _examples(engine: Engine, matched: str, condition: str) -> tuple[str, ...]:
-    told = "coalesce(cast(key as varchar), 'none')"
+def _examples(engine: Engine, matched: str, condition: str) -> tuple[Message, ...]:
+    told = "cast(key as varchar)"
     rows = engine.rows(f"select line, {told} as id from {matched} where {condition} order by line limit {EXAMPLES}")
-    return tuple(f"row {row['line']}: {row['id']}" for row in rows)
+    return tuple(message("example_id", row=row["line"], id=row["id"]) for row in rows)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from klantwaarde.data import duplicates
 from klantwaarde.data.engine import identifier
-from klantwaarde.data.finding import Check, counted, plain
+from klantwaarde.data.finding import Check, Setting, plain
+from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +21,19 @@ def equal_lines(base: Customers) -> Iterator[Check]:
     """Lines that repeat an earlier one in every column."""
     orders, (count, examples) = base.orders, duplicates.equal_lines(base)
     dropped = orders.duplicates == "drop"
-    whose = "" if orders.batches is None else " of the new batch"
-    many = f"{counted(count, f'line{whose} repeats', f'lines{whose} repeat')} an earlier line in every column"
+    code = f"equal_lines_{('dropped' if dropped else 'kept') if count else 'none'}"
+    code += "" if orders.batches is None else "_new"
+    mend = bool(count) and not dropped
     yield Check(
         "correct",
         "equal lines",
-        "info" if dropped or not count else "warning",
+        "warning" if mend else "info",
         count,
-        f"{many} and {'is' if count == 1 else 'are'} {'dropped' if dropped else 'kept'}." if count else f"{many}.",
+        message(code, n=count),
         plain(orders.profile["dropped_amount"]),
         examples,
-        None if dropped or not count else "If they are loading errors, pass duplicates='drop' (--duplicates drop).",
+        message("equal_lines_remedy") if mend else None,
+        Setting("duplicates", "drop") if mend else None,
     )
 
 
@@ -38,15 +41,7 @@ def batches(base: Customers) -> Iterator[Check]:
     """What cannot be seen of orders that an earlier run merged."""
     merged = base.orders.batches
     if merged is not None:
-        yield Check(
-            "correct",
-            "batches",
-            "info",
-            merged,
-            f"{counted(merged, 'batch', 'batches')} merged: counts and money are of all, examples and what looks at "
-            "single lines (equal, very large, orders of two customers) of the new one. A line that came in two batches "
-            "counts twice.",
-        )
+        yield Check("correct", "batches", "info", merged, message("batches_merged", n=merged))
 
 
 def returns(base: Customers) -> Iterator[Check]:
@@ -54,36 +49,26 @@ def returns(base: Customers) -> Iterator[Check]:
     profile = base.orders.profile
     if not base.orders.has_money:
         return
-    found = counted(profile["negative"], "line is", "lines are")
-    text = f"{found} negative and netted with the customer's other lines of that day."
+    negative, zero = profile["negative"], profile["zero"]
     yield Check(
         "correct",
         "returns",
         "info",
-        profile["negative"],
-        text if profile["negative"] else "No line is negative: there are no returns.",
+        negative,
+        message("returns" if negative else "returns_none", n=negative),
         plain(profile["negative_amount"]),
-        tuple(base.orders.examples("amount < 0")) if profile["negative"] else (),
+        tuple(base.orders.examples("amount < 0")) if negative else (),
     )
-    found = counted(profile["zero"], "line has", "lines have")
-    yield Check(
-        "correct", "zero amounts", "info", profile["zero"], f"{found} amount zero: counted for timing and in the mean."
-    )
+    said = message("zero_amounts" if zero else "zero_amounts_none", n=zero)
+    yield Check("correct", "zero amounts", "info", zero, said)
 
 
 def rounding(base: Customers) -> Iterator[Check]:
     """Amounts with more decimals than are kept."""
     count = base.orders.profile["rounded"]
     if count:
-        found = counted(count, "amount has", "amounts have")
-        yield Check(
-            "correct",
-            "rounded amounts",
-            "warning",
-            count,
-            f"{found} more than four decimals and {'is' if count == 1 else 'are'} rounded to four; sums are of that.",
-            remedy="Give amounts in a larger unit (euros, not millions) or rounded as you want them.",
-        )
+        said, remedy = message("rounded", n=count), message("rounded_remedy")
+        yield Check("correct", "rounded amounts", "warning", count, said, remedy=remedy)
 
 
 def no_margin(base: Customers) -> Iterator[Check]:
@@ -96,9 +81,8 @@ def no_margin(base: Customers) -> Iterator[Check]:
         "lines without margin",
         "warning" if count else "info",
         count,
-        f"{counted(count, 'line is', 'lines are')} without a margin: none is counted for them in the margin realised; "
-        "the margin expected per order comes from the lines that have one.",
-        remedy="Fill in the margins." if count else None,
+        message("no_margin" if count else "no_margin_none", n=count),
+        remedy=message("no_margin_remedy") if count else None,
     )
 
 
@@ -115,9 +99,9 @@ def large_lines(base: Customers) -> Iterator[Check]:
             "very large lines",
             "warning",
             count,
-            f"{counted(count, 'line is', 'lines are each')} more than {LARGE_LINE:.1%} of all money moved.",
+            message("large_lines", n=count, share=LARGE_LINE),
             examples=tuple(base.orders.examples(condition)),
-            remedy="Check for typing errors; a large order that was returned on another day counts as a purchase.",
+            remedy=message("large_lines_remedy"),
         )
 
 
@@ -125,20 +109,12 @@ def occasions(base: Customers) -> Iterator[Check]:
     """Lines that became one occasion, and occasions that net below zero."""
     lines = base.orders.profile["lines"] - base.orders.profile["set_aside"] - base.after["lines"]
     days = base.totals["occasions"]
-    made = f"{counted(lines, 'line makes', 'lines make')} {counted(days, 'occasion')}"
-    yield Check(
-        "correct", "lines merged", "info", lines - days, f"{made}: the lines of one customer on one day are one."
-    )
+    said = message("lines_merged", lines=message("lines", n=lines), occasions=message("occasions", n=days))
+    yield Check("correct", "lines merged", "info", lines - days, said)
     if base.orders.has_money:
         below = days - base.totals["orders"]
-        yield Check(
-            "correct",
-            "days below zero",
-            "info",
-            below,
-            f"{counted(below, 'customer-day nets', 'customer-days net')} below zero: no purchase, the money counts.",
-            plain(base.totals["returned"]),
-        )
+        said = message("below_zero" if below else "below_zero_none", n=below)
+        yield Check("correct", "days below zero", "info", below, said, plain(base.totals["returned"]))
 
 
 def no_purchase(base: Customers) -> Iterator[Check]:
@@ -151,10 +127,9 @@ def no_purchase(base: Customers) -> Iterator[Check]:
             "customers without a purchase",
             "warning",
             count,
-            f"{counted(count, 'customer has', 'customers have')} only returns; they stay in the output with their "
-            "money, without a model score.",
-            examples=tuple(f"customer {row['customer_id']}" for row in only),
-            remedy="Load the purchases that these returns belong to, if they exist.",
+            message("only_returns", n=count),
+            examples=tuple(message("example_customer", customer=str(row["customer_id"])) for row in only),
+            remedy=message("only_returns_remedy"),
         )
 
 
@@ -175,10 +150,9 @@ def similar_ids(base: Customers) -> Iterator[Check]:
         "customer ids that look alike",
         "warning",
         count,
-        f"{counted(count, 'customer id differs', 'customer ids differ')} from another one only in capitals or blanks: "
-        "counted apart.",
-        examples=tuple(f"{pair['one']!r} and {pair['other']!r}" for pair in pairs),
-        remedy="Write each id in one way before loading.",
+        message("alike_ids", n=count),
+        examples=tuple(message("example_alike", **pair) for pair in pairs),
+        remedy=message("alike_ids_remedy"),
     )
 
 
@@ -197,16 +171,16 @@ def shared_orders(base: Customers) -> Iterator[Check]:
         "orders of two customers",
         "warning" if count else "info",
         count,
-        f"{counted(count, 'order number belongs', 'order numbers belong')} to more than one customer.",
-        examples=tuple(f"order {row['number']}" for row in first),
-        remedy="Check how orders are tied to customers." if count else None,
+        message("shared_orders" if count else "shared_orders_none", n=count),
+        examples=tuple(message("example_order", order=str(row["number"])) for row in first),
+        remedy=message("shared_orders_remedy") if count else None,
     )
 
 
 def readings(base: Customers) -> Iterator[Check]:
     """How columns were read that came as text."""
     for note in base.orders.notes:
-        yield Check("correct", "how columns are read", "info", 0, note[0].upper() + note[1:])
+        yield Check("correct", "how columns are read", "info", 0, note)
 
 
 CORRECT = (

@@ -34,7 +34,7 @@ class Customers:
     totals: Mapping[str, Any]
     after: Mapping[str, Any]
     """Lines, money and customers after `as_of`, which are left out."""
-    notes: tuple[Message | str, ...]
+    notes: tuple[Message, ...]
 
     @property
     def engine(self) -> Engine:
@@ -139,14 +139,11 @@ def read_day(given: str | dt.date, name: str) -> dt.date:
         ) from error
 
 
-def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message | str, ...]]:
+def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message, ...]]:
     if as_of is None:
         last = orders.default_as_of()
         strays = orders.window is not None and orders.window.late is not None and orders.window.late.last > last
-        if strays:
-            return last, (message("observation_end_apart", day=last),)
-        said = f"The observation ends at {last}, the last order date in the data; set as_of if the data run on longer."
-        return last, (said,)
+        return last, (message("observation_end_apart" if strays else "observation_end", day=last),)
     end = read_day(as_of, "as_of")
     first: dt.date = orders.profile["first_day"]
     if end < first:

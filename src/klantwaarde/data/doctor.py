@@ -6,19 +6,21 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from klantwaarde.data.correct import CORRECT
-from klantwaarde.data.finding import Check, Section, counted, plain, share
+from klantwaarde.data.finding import Check, Section, plain, share
 from klantwaarde.data.timely import GROUND, TIMELY
+from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from klantwaarde.data.customers import Customers
+    from klantwaarde.wording.message import Message
 
 
 class Sheet(NamedTuple):
     """All findings and one sentence that sums them up."""
 
-    verdict: str
+    verdict: Message
     checks: tuple[Check, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,13 +43,20 @@ class Sheet(NamedTuple):
 def sheet(base: Customers) -> Sheet:
     """The sheet of the orders behind a customer base."""
     checks = tuple(check for find in (*CORRECT, *TIMELY, *COMPLETE, *GROUND) for check in find(base))
+    return Sheet(_verdict(base, sum(check.level == "warning" for check in checks)), checks)
+
+
+def _verdict(base: Customers, warned: int) -> Message:
     aside, read = base.orders.profile["set_aside"], base.orders.read
-    warned = sum(check.level == "warning" for check in checks)
-    verdict = (
-        f"{counted(read, 'line')} read, {aside:,} set aside ({share(aside, read)}), "
-        f"{counted(base.totals['customers'], 'customer')} up to {base.as_of}; "
+    return message(
+        "verdict",
+        lines=message("lines", n=read),
+        aside=aside,
+        share=share(aside, read),
+        customers=message("customers", n=base.totals["customers"]),
+        day=base.as_of,
+        ending=message("warnings" if warned else "no_warnings", n=warned),
     )
-    return Sheet(verdict + (f"{counted(warned, 'thing')} to look at." if warned else "nothing stands out."), checks)
 
 
 def reconciliation(base: Customers) -> dict[str, Decimal]:
@@ -64,38 +73,37 @@ def reconciliation(base: Customers) -> dict[str, Decimal]:
 
 def _no_customer(base: Customers) -> Iterator[Check]:
     profile = base.orders.profile
-    yield _lacking(
-        base, "customer", profile["no_customer"], "a customer", "customer_id is null", profile["no_customer_amount"]
-    )
+    what = message("a_customer")
+    yield _lacking(base, "customer", profile["no_customer"], what, "customer_id is null", profile["no_customer_amount"])
 
 
 def _no_date(base: Customers) -> Iterator[Check]:
     profile = base.orders.profile
-    what = "a date (1970-01-01, a computer's day zero, counts as none)" if profile["no_date"] else "a date"
+    what = message("a_date_zero" if profile["no_date"] else "a_date")
     yield _lacking(base, "date", profile["no_date"], what, "day is null", profile["no_date_amount"])
 
 
 def _no_amount(base: Customers) -> Iterator[Check]:
     if base.orders.has_money:
-        yield _lacking(base, "amount", base.orders.profile["no_amount"], "a usable amount", "amount is null", None)
+        what = message("a_usable_amount")
+        yield _lacking(base, "amount", base.orders.profile["no_amount"], what, "amount is null", None)
 
 
-def _lacking(base: Customers, name: str, count: int, what: str, condition: str, amount: Decimal | None) -> Check:
+def _lacking(base: Customers, name: str, count: int, what: Message, condition: str, amount: Decimal | None) -> Check:
     profile = base.orders.profile
     # Where returns outweigh sales, a share of the money means nothing.
     sensible = amount is not None and profile["amount"] and 0 <= amount / profile["amount"] <= 1
-    money = f", {share(amount, profile['amount'])} of the money" if sensible and amount else ""
-    lines = counted(count, "line", "lines")
+    money = share(amount, profile["amount"]) if sensible and amount else None
+    code = "lines_without_none" if not count else "lines_without" if money is None else "lines_without_money"
     return Check(
         "complete",
         f"lines without {name}",
         "warning" if count else "info",
         count,
-        f"{lines} ({share(count, profile['lines'])} of all{money}) {'is' if count == 1 else 'are'} without {what} and "
-        "set aside.",
+        message(code, n=count, share=share(count, profile["lines"]), money=money, what=what),
         plain(amount),
         tuple(base.orders.examples(condition)) if count else (),
-        f"Find out where the {name} gets lost, and load again." if count else None,
+        message(f"lines_without_{name}_remedy") if count else None,
     )
 
 
@@ -104,17 +112,15 @@ def _money_adds_up(base: Customers) -> Iterator[Check]:
         return
     parts = reconciliation(base)
     gap = parts["input"] - parts["scored"] - parts["set_aside"] - parts["after"] - parts["dropped"]
-    told = f"input {parts['input']:,.2f} = scored {parts['scored']:,.2f} + set aside {parts['set_aside']:,.2f}"
-    told += f" + after the end {parts['after']:,.2f}"
-    told += f" + dropped {parts['dropped']:,.2f}" if base.orders.duplicates == "drop" else ""
+    code = "money_adds_up_dropped" if base.orders.duplicates == "drop" else "money_adds_up"
     yield Check(
         "complete",
         "money adds up",
         "warning" if gap else "info",
         int(bool(gap)),
-        f"{told}; difference {gap:z,.2f}.",
+        message(code, **parts, aside=parts["set_aside"], gap=gap),
         float(gap),
-        remedy="Please report this: it is a fault of ours." if gap else None,
+        remedy=message("money_adds_up_remedy") if gap else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from klantwaarde.data.engine import identifier
 from klantwaarde.data.parse import EXAMPLES
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from klantwaarde.data.customers import Customers
@@ -15,7 +16,7 @@ class EqualLines(NamedTuple):
     """How many lines repeat an earlier one, and the first few, by row."""
 
     lines: int
-    examples: tuple[str, ...]
+    examples: tuple[Message, ...]
 
 
 def equal_lines(base: Customers) -> EqualLines:
@@ -51,10 +52,10 @@ def _suspected(base: Customers) -> str:
     return f"{customer} in ({crowded}) or {' or '.join(left_out)}"
 
 
-def _examples(base: Customers, hashed: str, hashes: str) -> tuple[str, ...]:
+def _examples(base: Customers, hashed: str, hashes: str) -> tuple[Message, ...]:
     numbered = f"select {hashed} as h, line from ({base.engine.numbered(base.orders.source)}) as s"
     first = base.engine.rows(
         f"select min(line) as one, max(line) as other from ({numbered}) as n where h in (select h from {hashes}) "
         f"group by h order by one limit {EXAMPLES}"
     )
-    return tuple(f"row {row['other']} equals row {row['one']}" for row in first)
+    return tuple(message("example_equal", row=row["other"], other=row["one"]) for row in first)

@@ -1,63 +1,64 @@
-"""One finding of the data doctor, and the words they share."""
+"""One finding of the data doctor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from klantwaarde.wording.message import Message, as_data, worded
+from klantwaarde.wording.message import as_data
+
+if TYPE_CHECKING:
+    from klantwaarde.wording.message import Message
 
 Section = Literal["correct", "timely", "complete", "ground"]
 Level = Literal["info", "warning"]
 
 
+class Setting(NamedTuple):
+    """The setting that a remedy needs; each reader sees it as they write it, or not at all."""
+
+    name: str
+    value: str | None = None
+
+
 @dataclass(frozen=True)
 class Check:
-    """One finding: what, how many, how much money, examples, and what to do.
-
-    `said` and `remedy` are messages; text is taken as it is.
-    """
+    """One finding: what, how many, how much money, examples, and what to do."""
 
     section: Section
     check: str
     level: Level
     count: int
-    said: Message | str
+    said: Message
     money: float | None = None
-    examples: tuple[str, ...] = ()
-    remedy: Message | str | None = None
+    examples: tuple[Message, ...] = ()
+    remedy: Message | None = None
+    setting: Setting | None = None
 
     @property
     def text(self) -> str:
         """The finding in English."""
         return str(self.said)
 
-    def as_dict(self, language: str = "en") -> dict[str, Any]:
-        """Plain values: the words in a language, and beside them the code and fields that they were made of."""
-        told = as_data(self.said) if isinstance(self.said, Message) else {"code": None, "fields": {}}
-        words = {name: worded(said, language) if isinstance(said, Message) else said for name, said in
-                 (("text", self.said), ("remedy", self.remedy))}  # fmt: skip
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: the English words, and beside them the code and fields that they were made of."""
         return {
             "section": self.section,
             "check": self.check,
             "level": self.level,
             "count": self.count,
-            "text": words["text"],
+            "text": self.text,
             "money": self.money,
             "examples": self.examples,
-            "remedy": words["remedy"],
-            **told,
+            "remedy": self.remedy,
+            "setting": None if self.setting is None else self.setting._asdict(),
+            **as_data(self.said),
         }
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """A number and what it counts: "1 line", "2 lines"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def share(part: Any, whole: Any) -> str:
-    """A part of a whole in per cent."""
-    return f"{float(part) / float(whole):.1%}" if whole else "0.0%"
+def share(part: Any, whole: Any) -> float:
+    """A part of a whole; 0 of nothing."""
+    return float(part) / float(whole) if whole else 0.0
 
 
 def plain(money: Any) -> float | None:

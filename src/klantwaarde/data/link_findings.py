@@ -11,42 +11,44 @@ from klantwaarde.data import link_rules
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.link_rules import HUB, Columns, Tally
 from klantwaarde.data.parse import EXAMPLES
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NUMBERS = ("anyway", "acceleration", "incentive", "acquisition")
-NO_LINK = {  # rules that take a line away, in the order in which they are looked at
-    "no id": "one of the two ids is missing: dropped",
-    "self": "somebody linked to themselves: dropped",
-    "future": "dated after today: dropped",
-    "after the end": "dated after the end of observation, so not known at it: dropped",
-    "both unknown": "neither of the two is a customer: dropped",
-    "target unknown": "the referred or influenced one is no customer, so there is no value to share: dropped",
-    "no weight": "the weight is missing, cannot be read, or is not finite (or beyond 1e100): dropped",
-    "zero weight": "a weight of zero: dropped",
-    "negative weight": "a negative weight: dropped, since values might turn negative; negative='keep' keeps it",
-    "repeated": "the same two again: weights are summed into one link, of referrals the first (by day, row) stays",
-    "second referrer": "somebody else referred this customer before (by day, then row): dropped",
-    "circle cut": "closes a circle of referrals, as the latest of it (by day, then row): dropped",
-    "cancelled": "the weights of the same two sum to zero: dropped",
-}
-STAYS = {  # rules that leave the link
-    "circle kept": "influence that comes back along other links: kept, value settles",
-    "source outside": "the referrer or influencer is no customer: kept, with no value of their own",
-    "after first order": "the referral is dated after the first order of the one referred: kept, doubtful",
-    "unreadable date": "the date cannot be read: kept without a day",
-    "bad anyway": "the chance of coming anyway is no number from 0 to 1: kept with the default",
-    "no anyway": "no chance of coming anyway is given: the default",
-    "bad acceleration": "the acceleration is negative or no number: counts as 0 days",
-    "bad incentive": "the incentive is negative or no number: counts as 0 (costs are positive here)",
-    "bad acquisition": "the acquisition cost saved is negative or no number: counts as 0",
-    "hub": f"sources of {HUB:,} links or more: kept",
-    "ids as numbers": "customers found although one side writes ids as text and the other as numbers",
-    "ids alike": "ids that fit several customers: the one written just so, else the first",
-    "empty": "the source has columns and no lines: no links",
-}
-RULES = NO_LINK | STAYS
+NO_LINK = (  # rules that take a line away, in the order in which they are looked at
+    "no id",
+    "self",
+    "future",
+    "after the end",
+    "both unknown",
+    "target unknown",
+    "no weight",
+    "zero weight",
+    "negative weight",
+    "repeated",
+    "second referrer",
+    "circle cut",
+    "cancelled",
+)
+STAYS = (  # rules that leave the link
+    "circle kept",
+    "source outside",
+    "after first order",
+    "unreadable date",
+    "bad anyway",
+    "no anyway",
+    "bad acceleration",
+    "bad incentive",
+    "bad acquisition",
+    "hub",
+    "ids as numbers",
+    "ids alike",
+    "empty",
+)
+RULES = {kind: message(f"rule_{kind.replace(' ', '_')}") for kind in (*NO_LINK, *STAYS) if kind != "hub"}
+RULES["hub"] = message("rule_hub", links=HUB)
 MARKS = ("source outside", "after first order", "unreadable date", *(f"bad {name}" for name in NUMBERS))
 """What is marked on a line, as bits 1, 2, 4, ... of `marks`."""
 
@@ -58,8 +60,8 @@ class Finding:
     kind: str
     count: int
     dropped: int
-    rule: str
-    examples: tuple[str, ...] = ()
+    rule: Message
+    examples: tuple[Message, ...] = ()
 
 
 def faults(engine: Engine, judged: str) -> list[Tally]:
@@ -93,7 +95,7 @@ def findings(engine: Engine, given: str, tallies: Sequence[Tally]) -> list[Findi
             tally.count,
             tally.dropped,
             RULES[tally.kind],
-            tuple(f"row {line}: {' -> '.join(texts[line])}" for line in tally.lines),
+            tuple(_example(line, *texts[line]) for line in tally.lines),
         )
         for tally in tallies
         if tally.count
@@ -104,14 +106,18 @@ def hubs(engine: Engine, given: str, links: Columns) -> list[Finding]:
     """The sources with very many links, by name."""
     found = list(link_rules.hubs(links))
     texts = _line_texts(engine, given, {line for line, _ in found[:EXAMPLES]})
-    named = tuple(f"{texts[line][0]}: {count:,} links" for line, count in found[:EXAMPLES])
+    named = tuple(message("example_links", id=texts[line][0], n=count) for line, count in found[:EXAMPLES])
     return [Finding("hub", len(found), 0, RULES["hub"], named)] if found else []
 
 
-def _line_texts(engine: Engine, given: str, lines: set[int]) -> dict[int, tuple[str, str]]:
+def _example(row: int, source: str | None, target: str | None) -> Message:
+    return message("example_link", row=row, source=source, target=target)
+
+
+def _line_texts(engine: Engine, given: str, lines: set[int]) -> dict[int, tuple[str | None, str | None]]:
     if not lines:
         return {}
     listed = ", ".join(map(str, sorted(lines)))
-    keys = ", ".join(f"coalesce(cast({end}_key as varchar), 'none') as {end}" for end in ("source", "target"))
+    keys = ", ".join(f"cast({end}_key as varchar) as {end}" for end in ("source", "target"))
     rows = engine.rows(f"select line, {keys} from {given} where line in ({listed})")
     return {row["line"]: (row["source"], row["target"]) for row in rows}

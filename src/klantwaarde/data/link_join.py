@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from klantwaarde.data.customers import Customers
     from klantwaarde.typing import Array
+    from klantwaarde.wording.message import Message
 
 
 class Read(NamedTuple):
@@ -36,7 +37,7 @@ class Read(NamedTuple):
     source: Opened
     ends: tuple[str, str]
     selected: str
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
 
 def read_links(
@@ -64,7 +65,7 @@ def read_links(
     weight = usable.get("weight", "cast(1 as double)")
     values = [f"{usable.get(part, 'cast(null as double)')} as {part}" for part in NUMBERS]
     parts = [f"{usable.get('day', 'cast(null as date)')} as day", f"{weight} as weight", *values]
-    notes = tuple(f"{reading.rule}." for reading in readings.values() if reading.rule)
+    notes = tuple(reading.rule for reading in readings.values() if reading.rule is not None)
     return Read(source, (first, second), ", ".join([*parts, f"{' + '.join(marks) or '0'} as marks"]), notes)
 
 

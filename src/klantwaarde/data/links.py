@@ -25,6 +25,7 @@ from klantwaarde.errors import BadParameters
 if TYPE_CHECKING:
     from klantwaarde.data.customers import Customers
     from klantwaarde.typing import Array
+    from klantwaarde.wording.message import Message
 
 Kind = Literal["referrals", "influence"]
 Days = np.ndarray[Any, np.dtype[np.datetime64]]
@@ -58,7 +59,7 @@ class Links:
     acquisition: Array
     read: int
     findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
     def __len__(self) -> int:
         return len(self.source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +18,7 @@ from klantwaarde.data.source import open_source
 from klantwaarde.data.uri import is_database
 from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Orders:
     lines: str
     occasions: str
     profile: Mapping[str, Any]
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     duplicates: str
     expressions: tuple[str, str, str]
     """SQL of the customer, the day and the amount of a line of the source."""
@@ -69,7 +69,7 @@ class Orders:
         """Whether the lines carry margins of their own."""
         return self.columns.margin is not None
 
-    def examples(self, condition: str, limit: int = EXAMPLES) -> list[str]:
+    def examples(self, condition: str, limit: int = EXAMPLES) -> list[Message]:
         """A few lines of the source for which a condition on (customer_id, day, amount) holds, with their row."""
         numbered = self.engine.numbered(self.read_lines)
         rows = self.engine.rows(f"select * from ({numbered}) as n where {condition} order by line limit {limit}")
@@ -264,26 +264,24 @@ def _refuse_dates(profile: Mapping[str, Any], column: str) -> None:
 
 def _notes(
     readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str, *, instants: bool
-) -> tuple[str, ...]:
-    notes = [f"{reading.rule}." for reading in readings.values() if reading.rule]
+) -> tuple[Message, ...]:
+    notes = [reading.rule for reading in readings.values() if reading.rule is not None]
     notes += [
-        f"Column {name!r}: {reading.unreadable} value(s) could not be read and count as missing."
+        message("column_unreadable", column=f"{name!r}", n=reading.unreadable)
         for name, reading in readings.items()
         if reading.unreadable
     ]
     if instants:
-        notes.append(f"Column {columns.date!r} holds instants; each counts on its day in {timezone} (timezone=).")
+        notes.append(message("column_instants", column=f"{columns.date!r}", timezone=timezone))
     if amount == "auto" and columns.amount is None and columns.price is None:
-        notes.append("No amounts were named, so only timing is modelled and money columns are empty.")
+        notes.append(message("no_amounts"))
     return tuple(notes)
 
 
-def _line_told(row: Mapping[str, Any], *, money: bool) -> str:
-    told = f"row {row['line']}: customer {_shown(row['customer_id'])}, {_shown(row['day'])}"
-    return f"{told}, amount {_shown(row['amount'])}" if money else told
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    return "none" if value is None else str(value)
+def _line_told(row: Mapping[str, Any], *, money: bool) -> Message:
+    known = {"row": row["line"], "customer": row["customer_id"], "day": row["day"]}
+    if not money:
+        return message("example_line", **known)
+    if row["amount"] is None:
+        return message("example_line_no_amount", **known)
+    return message("example_line_amount", **known, amount=float(row["amount"]))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.wording.message import Message, message
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d",
@@ -22,10 +23,10 @@ FOUND, LINES = "klantwaarde_found", "klantwaarde_lines"
 
 
 class Reading(NamedTuple):
-    """How a column is read: an SQL expression, the rule in words, and what could not be read."""
+    """How a column is read: an SQL expression, the rule, and what could not be read."""
 
     sql: str
-    rule: str | None = None
+    rule: Message | None = None
     unreadable: int = 0
     zones: int = 0
 
@@ -52,7 +53,7 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
         known = good[best] or fmt is not None
         reason = f"no dates of the form {best}" if known else "no dates we know, with years of four digits"
         _refuse_unreadable(engine, source, column, sql, reason, "say how they are written with date_format=")
-    return Reading(sql, f"column {column!r} is text, read as {best}", unreadable, fits["zones"])
+    return Reading(sql, message("column_form", column=f"{column!r}", form=best), unreadable, fits["zones"])
 
 
 def _refuse_format(engine: DuckDB, fmt: str) -> None:
@@ -134,7 +135,8 @@ def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, 
         _refuse_unreadable(
             engine, source, column, sql, f"no numbers with a decimal {word}", "name the mark with decimal="
         )
-    return Reading(sql, f"column {column!r} is text, read with a decimal {word}", unreadable)
+    said = message("column_decimal", column=f"{column!r}", mark=message(f"decimal_{word}"))
+    return Reading(sql, said, unreadable)
 
 
 def _decimal_mark(column: str, fits: dict[str, int]) -> str:

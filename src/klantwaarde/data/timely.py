@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.engine import statement
-from klantwaarde.data.finding import Check, counted, plain
+from klantwaarde.data.finding import Check, Setting, plain
 from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
@@ -22,23 +22,16 @@ RECENT = 61
 YEAR = 365
 STALE = 31
 
-NO_REPEATS = "No customer ordered on two days: rates cannot be told, and expected spend and residual value stay empty."
-
 
 def window(base: Customers) -> Iterator[Check]:
     """Where the observation ends, and what comes after it."""
     for note in base.notes:
-        yield Check("timely", "end of observation", "info", 0, note)
+        remedy = message("observation_end_remedy")
+        yield Check("timely", "end of observation", "info", 0, note, remedy=remedy, setting=Setting("as_of"))
     after = base.after["lines"]
-    ignored = counted(after, "line after {0} is", "lines after {0} are").format(base.as_of)
-    yield Check(
-        "timely",
-        "orders after the end",
-        "info",
-        after,
-        f"{ignored} ignored ({counted(base.after['customers'], 'customer')}).",
-        plain(base.after["amount"]),
-    )
+    left_out = message("customers", n=base.after["customers"])
+    said = message("after_the_end" if after else "after_the_end_none", n=after, day=base.as_of, customers=left_out)
+    yield Check("timely", "orders after the end", "info", after, said, plain(base.after["amount"]))
     last = base.totals["last_order"]
     quiet = (base.as_of - last).days if last else 0
     if quiet > STALE:
@@ -47,8 +40,9 @@ def window(base: Customers) -> Iterator[Check]:
             "silence before the end",
             "warning",
             quiet,
-            f"The last purchase is {quiet} days before the end of observation: everyone looks gone.",
-            remedy="Load the missing orders, or give an earlier as_of.",
+            message("silence", n=quiet),
+            remedy=message("silence_remedy"),
+            setting=Setting("as_of"),
         )
 
 
@@ -75,6 +69,7 @@ def _apart(base: Customers, found: Apart, check: str, side: str, day: dt.date) -
         plain(found.amount),
         tuple(base.orders.examples(f"day between date '{found.first}' and date '{found.last}'")),
         message(f"{code}_remedy", day=day),
+        None if side == "before" else Setting("as_of", str(day) if code == "apart_observed" else None),
     )
 
 
@@ -83,15 +78,16 @@ def odd_dates(base: Customers) -> Iterator[Check]:
     profile, orders = base.orders.profile, base.orders
     if profile["future"]:
         last = profile["last_day"]
-        until = f" (up to {last})" if last and last > profile["today"] else ""
+        code = "future_until" if last and last > profile["today"] else "future"
         yield Check(
             "timely",
             "dates in the future",
             "warning",
             profile["future"],
-            f"{counted(profile['future'], 'line is', 'lines are')} dated after today{until}.",
+            message(code, n=profile["future"], day=last),
             examples=tuple(orders.examples(f"day > date '{profile['today']}'")),
-            remedy="Correct the dates. Lines after the end of observation (as_of) are ignored.",
+            remedy=message("future_remedy"),
+            setting=Setting("as_of"),
         )
     if profile["long_ago"]:
         yield Check(
@@ -99,10 +95,9 @@ def odd_dates(base: Customers) -> Iterator[Check]:
             "dates long ago",
             "warning",
             profile["long_ago"],
-            f"{counted(profile['long_ago'], 'line is', 'lines are')} dated before 1971: often a missing date, or a "
-            "time in the wrong unit. Such customers look as if they had been silent for decades.",
+            message("long_ago", n=profile["long_ago"]),
             examples=tuple(orders.examples("day < date '1971-01-01'")),
-            remedy="Correct the dates, or leave these lines out.",
+            remedy=message("long_ago_remedy"),
         )
     if profile["zones"] > 1:
         yield Check(
@@ -110,9 +105,8 @@ def odd_dates(base: Customers) -> Iterator[Check]:
             "mixed time zones",
             "warning",
             profile["zones"],
-            f"Column {orders.columns.date!r} mixes {profile['zones']} ways of writing the time zone; each order counts "
-            "on the day as written.",
-            remedy="Bring the times to one zone, if orders around midnight matter.",
+            message("zones", column=f"{orders.columns.date!r}", n=profile["zones"]),
+            remedy=message("zones_remedy"),
         )
 
 
@@ -121,24 +115,12 @@ def enough(base: Customers) -> Iterator[Check]:
     first, repeaters = base.totals["first_order"], base.totals["repeat_customers"]
     days = (base.as_of - first).days if first else 0
     if days < YEAR:
-        yield Check(
-            "ground",
-            "less than a year of data",
-            "warning",
-            days,
-            f"The orders cover {counted(days, 'day')}: seasons cannot be seen, and 'inactive' means less.",
-            remedy="Load a longer history if there is one.",
-        )
+        said, remedy = message("short_history", days=message("days", n=days + 1)), message("short_history_remedy")
+        yield Check("ground", "less than a year of data", "warning", days, said, remedy=remedy)
     if repeaters < FEW_REPEATERS:
-        some = f"Only {counted(repeaters, 'customer')} ordered on two days or more"
-        yield Check(
-            "ground",
-            "few repeat customers",
-            "warning",
-            repeaters,
-            f"{some}: the models' parameters are uncertain." if repeaters else NO_REPEATS,
-            remedy="Use a longer history or a larger base; read scores per group, not per customer.",
-        )
+        said = message("few_repeaters" if repeaters else "few_repeaters_none", n=repeaters)
+        remedy = message("few_repeaters_remedy")
+        yield Check("ground", "few repeat customers", "warning", repeaters, said, remedy=remedy)
 
 
 def spend(base: Customers) -> Iterator[Check]:
@@ -150,8 +132,8 @@ def spend(base: Customers) -> Iterator[Check]:
             "no repeat purchase was paid",
             "warning",
             repeaters,
-            message("nothing-paid-again", customers=repeaters),
-            remedy=message("nothing-paid-again-remedy"),
+            message("nothing_paid_again", customers=repeaters),
+            remedy=message("nothing_paid_again_remedy"),
         )
 
 
@@ -170,9 +152,9 @@ def peak(base: Customers) -> Iterator[Check]:
             "the window ends in a peak",
             "warning",
             pace["recent"],
-            f"Order lines per day in the last {RECENT} days are {ratio:.1f} times those of the months before: a season "
-            "or growth, which the models take for the customers' own rate.",
-            remedy="Compare with a run that ends before the peak (as_of), and backtest.",
+            message("peak", days=RECENT, ratio=ratio),
+            remedy=message("peak_remedy"),
+            setting=Setting("as_of"),
         )
 
 
@@ -189,10 +171,10 @@ def concentration(base: Customers) -> Iterator[Check]:
             "one customer with a large share",
             "warning",
             1,
-            f"One customer brought {part:.0%} of the revenue; expected spend leans on this customer.",
+            message("large_share", share=part),
             plain(totals["largest_revenue"]),
-            (f"customer {largest['customer_id']}",),
-            "Check whether it is one customer (a reseller, a cash desk), and consider it apart.",
+            (message("example_customer", customer=str(largest["customer_id"])),),
+            message("large_share_remedy"),
         )
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from klantwaarde.estimate.point import EDGE, WIDE
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from klantwaarde.estimate.point import Objective, Optimum
     from klantwaarde.typing import Array
 
@@ -16,41 +19,34 @@ ALONG = 0.3  # share of a direction from which a parameter counts as moving alon
 
 PAIR = 2
 
-GROWS, SHRINKS = "grows without bound", "shrinks to zero"
+GROWS, SHRINKS = "grows", "shrinks"
 
-NOBODY = "hardly anyone leaves; the NBD model, without dropout, fits as well"
 MEANINGS = {
-    (
-        ("alpha", GROWS),
-        ("r", GROWS),
-    ): "purchase rates hardly differ between customers; a Poisson rate fits as well",
-    (("r", SHRINKS),): "hardly anyone buys again",
-    (
-        ("a", GROWS),
-        ("b", GROWS),
-    ): "the chance to leave hardly differs between customers; one chance fits as well",
-    (("a", SHRINKS), ("b", SHRINKS)): "some leave at the first chance and the others never",
-    (("a", SHRINKS), ("b", GROWS)): NOBODY,
-    (("a", SHRINKS),): NOBODY,
-    (("b", GROWS),): NOBODY,
-    (("b", SHRINKS),): "almost everyone leaves at the first chance",
-    (("beta", GROWS), ("s", GROWS)): "departure rates hardly differ between customers; one rate fits as well",
-    (("beta", GROWS), ("s", SHRINKS)): NOBODY,
-    (("beta", SHRINKS), ("s", SHRINKS)): "some leave at once and the others hardly ever",
-    (("s", SHRINKS),): NOBODY,
-    (("beta", GROWS),): NOBODY,
-    (("beta", SHRINKS),): "some leave at once and the others hardly ever; MBG/NBD describes that better",
-    (("gamma", SHRINKS), ("p", GROWS)): "a customer's own purchases hardly differ in value",
-    (("gamma", GROWS), ("q", GROWS)): "mean spend hardly differs between customers; one mean fits as well",
+    (("alpha", GROWS), ("r", GROWS)): "means_poisson",
+    (("r", SHRINKS),): "means_no_repeat",
+    (("a", GROWS), ("b", GROWS)): "means_one_chance",
+    (("a", SHRINKS), ("b", SHRINKS)): "means_first_chance",
+    (("a", SHRINKS), ("b", GROWS)): "means_nobody_leaves",
+    (("a", SHRINKS),): "means_nobody_leaves",
+    (("b", GROWS),): "means_nobody_leaves",
+    (("b", SHRINKS),): "means_all_leave",
+    (("beta", GROWS), ("s", GROWS)): "means_one_departure",
+    (("beta", GROWS), ("s", SHRINKS)): "means_nobody_leaves",
+    (("beta", SHRINKS), ("s", SHRINKS)): "means_at_once",
+    (("s", SHRINKS),): "means_nobody_leaves",
+    (("beta", GROWS),): "means_nobody_leaves",
+    (("beta", SHRINKS),): "means_at_once_mbg",
+    (("gamma", SHRINKS), ("p", GROWS)): "means_own_spend",
+    (("gamma", GROWS), ("q", GROWS)): "means_one_mean",
 }
-"""What it means that these parameters run away together; the first that fits is told."""
+"""What it means that these parameters run away together, as a code; the first that fits is said."""
 
 
 class Diagnosis(NamedTuple):
     """Status and reason, and the covariance of z: infinite variance where the data do not determine it."""
 
     status: str
-    reason: str
+    reason: Message
     covariance: Array
 
 
@@ -66,9 +62,10 @@ def diagnosis(names: tuple[str, ...], objective: Objective, found: Optimum) -> D
     if not found.arrived:
         return Diagnosis("not converged", _stuck(found), covariance)
     if runaway or weak.any():
-        told = [*_going(runaway), *(_undetermined(names, axis, runaway) for axis in flat)]
-        return Diagnosis("boundary", "; ".join(clause for clause in told if clause), covariance)
-    return Diagnosis("converged", f"at most {found.remaining:.0e} of log-likelihood is left to gain", covariance)
+        said = [*_going(runaway), *(_undetermined(names, axis, runaway) for axis in flat)]
+        clauses = [clause for clause in said if clause is not None]
+        return Diagnosis("boundary", several("clauses", clauses), covariance)
+    return Diagnosis("converged", message("fit_left", left=float(found.remaining)), covariance)
 
 
 def _bends(objective: Objective, found: Optimum) -> tuple[Array, Array, Array]:
@@ -103,41 +100,42 @@ def _runaway(names: tuple[str, ...], objective: Objective, found: Optimum, free:
     return heading
 
 
-def _going(runaway: dict[str, str]) -> list[str]:
+def _going(runaway: dict[str, str]) -> list[Message]:
     """Each group of runaways with its meaning."""
     left = dict(runaway)
-    clauses: list[str] = []
+    clauses: list[Message] = []
     for pattern, meaning in MEANINGS.items():
         if all(left.get(name) == heading for name, heading in pattern):
-            clauses.append(f"{_clause(pattern)}: {meaning}")
+            clauses.append(message("fit_clause", clause=_clause(pattern), meaning=message(meaning)))
             left = {name: heading for name, heading in left.items() if name not in dict(pattern)}
-    return [
-        *clauses,
-        *(f"{name} {heading}: a limit of the model fits as well" for name, heading in left.items()),
-    ]
+    limit = message("means_limit")
+    return clauses + [message("fit_clause", clause=_clause((one,)), meaning=limit) for one in left.items()]
 
 
-def _clause(pattern: tuple[tuple[str, str], ...]) -> str:
+def _clause(pattern: tuple[tuple[str, str], ...]) -> Message:
     """A clause such as 'alpha and r grow without bound together'."""
     headings = {heading for _, heading in pattern}
-    if len(pattern) == 1 or len(headings) > 1:
-        return " while ".join(f"{name} {heading}" for name, heading in pattern)
-    return f"{' and '.join(name for name, _ in pattern)} {headings.pop().replace('s ', ' ', 1)} together"
+    if len(pattern) == PAIR and len(headings) == 1:
+        return message(f"fit_{headings.pop().removesuffix('s')}_together", names=_joined([name for name, _ in pattern]))
+    each = [message(f"fit_{heading}", name=name) for name, heading in pattern]
+    return each[0] if len(each) == 1 else message("fit_while", one=each[0], other=each[1])
 
 
-def _undetermined(names: tuple[str, ...], axis: Array, runaway: dict[str, str]) -> str:
+def _undetermined(names: tuple[str, ...], axis: Array, runaway: dict[str, str]) -> Message | None:
     """What a direction says along which the likelihood is flat."""
     moving = [name for name, part in zip(names, axis, strict=True) if abs(part) > ALONG and name not in runaway]
     if not moving:
-        return ""
+        return None
     both = np.sort(axis[np.isin(names, moving)])
-    if len(moving) == PAIR and both[0] * both[1] > 0:
-        return f"the data determine hardly more than the ratio of {' and '.join(moving)}"
-    return f"the data do not determine {' and '.join(moving)}"
+    ratio = len(moving) == PAIR and both[0] * both[1] > 0
+    return message("fit_ratio" if ratio else "fit_undetermined", names=_joined(moving))
 
 
-def _stuck(found: Optimum) -> str:
-    return (
-        f"the search stopped with an estimated {found.remaining:.2g} of log-likelihood left to gain; "
-        "look for extreme rows (very many orders, T near 0) or fit a simpler model"
-    )
+def _joined(names: Sequence[str]) -> Message:
+    """Names with "and" between the last two."""
+    *others, last = (message("text", text=name) for name in names)
+    return message("pair", one=", ".join(others), other=last) if others else last
+
+
+def _stuck(found: Optimum) -> Message:
+    return message("fit_stuck", left=float(found.remaining))

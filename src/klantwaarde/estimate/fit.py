@@ -14,6 +14,7 @@ from klantwaarde.estimate.notes import notes
 from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
 from klantwaarde.estimate.starts import SCALES, scaled
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,7 @@ def _natural(covariance: Array, theta: Array) -> Array:
     return np.asarray(covariance * np.outer(theta, theta))
 
 
-def _reason(data: Cells | SpendCells, reason: str) -> str:
+def _reason(data: Cells | SpendCells, reason: Message) -> Message:
     if isinstance(data, Cells) and not data.x.any():
-        return f"nobody bought a second time, so that rates and dropout cannot be told apart; {reason}"
+        return several("clauses", [message("fit_nobody_bought_again"), reason])
     return reason

@@ -12,6 +12,7 @@ import numpy as np
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.result import FORMAT, SCHEMA, Fit
 from klantwaarde.models import MODELS, SPEND_MODELS
+from klantwaarde.wording.message import from_kept
 
 if TYPE_CHECKING:
     import os
@@ -76,14 +77,15 @@ def _fit(entry: dict[str, Any], models: dict[str, type]) -> Fit[Any]:
         dt.date.fromisoformat(entry["as_of"])
     if entry["mean_spend"] is not None:
         _finite("mean_spend", entry["mean_spend"])
-    told = ("status", "reason", "unit", "as_of", "cells", "evaluations", "mean_spend")
+    told = ("status", "unit", "as_of", "cells", "evaluations", "mean_spend")
     return Fit(
         model=Model(**parameters),
         log_likelihood=_finite("log_likelihood", entry["log_likelihood"]),
         covariance=covariance,
         standard_errors=dict(zip(parameters, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         customers=_finite("customers", entry["customers"]),
-        notes=tuple(entry["notes"]),
+        reason=from_kept(entry["reason"]),
+        notes=tuple(from_kept(note) for note in entry["notes"]),
         **{field: entry[field] for field in told},
     )
 

@@ -10,6 +10,7 @@ from scipy.special import digamma
 from klantwaarde.data.cells import SpendCells
 from klantwaarde.estimate.starts import SHAPE_BOX
 from klantwaarde.models.gamma_gamma import GammaGamma
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,54 +24,41 @@ NARROW = 1e-3  # spread of log spend below which nobody is valued wrongly by wha
 ROUGH = 1.0  # a standard error as large as the parameter itself
 
 
-def notes(model: NamedTuple, data: Cells | SpendCells, errors: Mapping[str, float]) -> tuple[str, ...]:
+def notes(model: NamedTuple, data: Cells | SpendCells, errors: Mapping[str, float]) -> tuple[Message, ...]:
     """Everything worth saying about this fit, in sentences."""
-    told = [_precision(model, errors)]
+    found = [_precision(model, errors)]
     if isinstance(data, SpendCells):
-        told.append(_left_out(data))
+        found.append(_left_out(data))
     if isinstance(data, SpendCells) and isinstance(model, GammaGamma):
-        told += [_infinite_mean(model, data), _dependence(model, data)]
-    return tuple(note for note in told if note)
+        found += [_infinite_mean(model, data), _dependence(model, data)]
+    return tuple(note for note in found if note is not None)
 
 
-def _precision(model: NamedTuple, errors: Mapping[str, float]) -> str:
+def _precision(model: NamedTuple, errors: Mapping[str, float]) -> Message | None:
     unknown = [name for name, error in errors.items() if np.isinf(error)]
     rough = [name for name, value in model._asdict().items() if ROUGH * value < errors[name] < np.inf]
-    parts = [f"no standard error for {', '.join(unknown)}: not determined by the data"] if unknown else []
-    parts += [f"{', '.join(rough)} hardly determined: a standard error above the value itself"] if rough else []
-    return "; ".join(parts)
+    parts = [message("note_no_error", names=unknown)] if unknown else []
+    parts += [message("note_rough" if len(rough) == 1 else "note_rough_several", names=rough)] if rough else []
+    return several("clauses", parts) if parts else None
 
 
-def _left_out(data: SpendCells) -> str:
-    if not data.left_out:
-        return ""
-    many = "1 customer" if data.left_out == 1 else f"{data.left_out:,.0f} customers"
-    return f"{many} without a repeat purchase, or with mean spend of 0 or less, left out"
+def _left_out(data: SpendCells) -> Message | None:
+    return message("note_left_out", customers=message("customers", n=round(data.left_out))) if data.left_out else None
 
 
-def _infinite_mean(model: GammaGamma, data: SpendCells) -> str:
+def _infinite_mean(model: GammaGamma, data: SpendCells) -> Message | None:
     if model.q > 1:
-        return ""
-    mean = float(np.average(data.zbar, weights=data.n))
-    return (
-        f"q = {model.q:.3g} is not above 1: the mean in the population is infinite, for a few spend far "
-        f"more than the rest; population_mean(fit) gives the observed mean, {mean:,.2f}, for those without "
-        "repeat purchases; look for wholesale buyers or test orders"
-    )
+        return None
+    return message("note_infinite_mean", q=float(model.q), mean=float(np.average(data.zbar, weights=data.n)))
 
 
-def _dependence(model: GammaGamma, data: SpendCells) -> str:
+def _dependence(model: GammaGamma, data: SpendCells) -> Message | None:
     if _fixed_prices(model, data):
-        return ""
+        return None
     rho, ratio = spend_correlation(model, data)
     if abs(rho) < MATTERS or abs(ratio) < SIGNIFICANT:
-        return ""
-    way = "more" if rho > 0 else "less"
-    return (
-        f"spend and frequency are not independent: frequent customers spend {way} per purchase (correlation "
-        f"{rho:+.2f}, {abs(ratio):.0f} standard errors from 0); the model, which assumes it, values "
-        f"frequent customers with few purchases on record too {'low' if rho > 0 else 'high'}"
-    )
+        return None
+    return message("note_spend_rises" if rho > 0 else "note_spend_falls", rho=rho, errors=abs(ratio))
 
 
 def _fixed_prices(model: GammaGamma, data: SpendCells) -> bool:

@@ -14,6 +14,7 @@ from klantwaarde.data.cells import check_unit
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.models import MODELS, SPEND_MODELS
+from klantwaarde.wording.message import as_kept
 
 if TYPE_CHECKING:
     import os
@@ -37,7 +38,8 @@ class Fit(Generic[M]):
     standard_errors come from the observed information; a parameter that the data do not determine has an
     infinite variance, covariance 0 with the others, and is told in `reason`. status is "converged",
     "boundary" (the likelihood rises towards an edge of the parameter space, or is flat: predictions are
-    fine, the parameters named in `reason` mean nothing) or "not converged". customers is the sum of n,
+    fine, the parameters named in `reason` mean nothing) or "not converged". reason and notes are messages: English
+    text, with code and fields; plain text where they come from an older file. customers is the sum of n,
     cells the number of rows. mean_spend is the mean over customers of their mean spend; None for timing
     models.
     """
@@ -119,7 +121,6 @@ def _entry(kept: Fit[Any] | None, role: str, models: Mapping[str, type]) -> dict
     told = (
         "log_likelihood",
         "status",
-        "reason",
         "customers",
         "cells",
         "unit",
@@ -131,6 +132,7 @@ def _entry(kept: Fit[Any] | None, role: str, models: Mapping[str, type]) -> dict
         "model": kept.name,
         "parameters": kept.model._asdict(),
         "covariance": covariance,
-        "notes": list(kept.notes),
+        "reason": as_kept(kept.reason),
+        "notes": [as_kept(note) for note in kept.notes],
         **{name: getattr(kept, name) for name in told},
     }

@@ -22,6 +22,7 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class
 from klantwaarde.models import ParetoNBD
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,14 +75,14 @@ class Calibration:
     """Per class of repeat orders, of the limits on the customers they were found on."""
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message:
         """One sentence: what the limits rest on, and how many of the lost came back."""
-        if self.split is None or self.rate.rate is None:
-            return f"Limits of lost: {self.cuts.told}."
-        return (
-            f"Of {self.rate.lost:,} customers lost on {self.split}, {self.rate.returned:,} ({self.rate.rate:.1%}, "
-            f"95 % interval {self.rate.low:.1%} to {self.rate.high:.1%}) bought again by {self.end}."
-        )
+        found = self.rate
+        if self.split is None or found.rate is None:
+            return message("limits_of_lost", limits=self.cuts.told)
+        shares = {"rate": found.rate, "low": found.low, "high": found.high}
+        days = {"split": self.split, "end": self.end}
+        return message("lost_rate", lost=found.lost, back=found.returned, **shares, **days)
 
 
 def calibration(
@@ -104,20 +105,21 @@ def calibration(
     split, first = year_before(end), orders.window.first if orders.window else orders.profile["first_day"]
     if (split - first).days < LEAST_HISTORY:
         had = max((end - first).days, 0)
-        return _constants(end, target, f"{had} days of orders are too few to watch twelve months; 547 are needed")
+        return _constants(
+            end, target, message("limits_too_short", days=had + 1, needed=LEAST_HISTORY + (end - split).days + 1)
+        )
     try:
         base = customers(orders, split, unit)
         found = returns(base, end, fit(Model, base.cells()))
-    except BadOrders as error:
-        return _constants(end, target, f"there is nothing to learn from before {split} ({error})")
+    except BadOrders:
+        return _constants(end, target, message("limits_nothing_to_learn", split=split))
     cuts = lost_cuts(found, target)
     each = tuple((name, lost_rate(_of_class(found, place), cuts)) for place, name in enumerate(CLASSES))
     return Calibration(cuts, split, end, target, cross_fitted(found, target), each)
 
 
-def _constants(end: dt.date, target: float, why: str) -> Calibration:
-    cuts = Cuts(told=f"default constants, not calibrated: {why}")
-    return Calibration(cuts, None, end, target, wilson(0, 0), ())
+def _constants(end: dt.date, target: float, why: Message) -> Calibration:
+    return Calibration(Cuts(told=why), None, end, target, wilson(0, 0), ())
 
 
 def returns(base: Customers, end: dt.date, found: Fit[Any], rules: Rules = RULES["default"]) -> Returns:
@@ -144,7 +146,7 @@ def lost_cuts(found: Returns, target: float = 0.10) -> Cuts:
     will do, the default one stays for chances lower than any that was seen: what came back does not contradict it.
     """
     pairs = [_cuts_of(_of_class(found, place), target, alive=place > 0) for place in range(len(CLASSES))]
-    told = f"calibrated so that at most {target:.0%} of the lost come back in twelve months"
+    told = message("limits_calibrated", target=target)
     return Cuts(tuple(alive for alive, _ in pairs), tuple(active for _, active in pairs), told)
 
 

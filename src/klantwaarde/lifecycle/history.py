@@ -15,6 +15,7 @@ from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts, Rules, rules_named
 from klantwaarde.lifecycle.stages import Before, staged
 from klantwaarde.models import ParetoNBD
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ class History:
     """Customers per stage at each date."""
     flows: tuple[Flow, ...]
     flaps: Flaps
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
     def to_pandas(self) -> pd.DataFrame:
         """Customers per date (rows) and stage (columns)."""
@@ -137,11 +138,11 @@ def _rising(dates: Sequence[str | dt.date]) -> tuple[dt.date, ...]:
 
 def _limits(
     orders: Orders, Model: Any, day: dt.date, unit: str, cuts: Cuts | Literal["calibrated"] | None
-) -> tuple[Cuts | None, list[str]]:
+) -> tuple[Cuts | None, list[Message]]:
     if cuts != "calibrated":
         return cuts, []
     found = calibration(orders, Model, as_of=day, unit=unit)
-    return found.cuts, [f"{day}: {found.told}"]
+    return found.cuts, [message("on_day", day=day, said=found.told)]
 
 
 def _placed(

@@ -13,6 +13,7 @@ import numpy as np
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.counts import observed, table_of
 from klantwaarde.lifecycle.em import LEFT, Asked, Run, climb, ordered, parts_of, started
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ class HMMFit:
     log_likelihood: float
     history: tuple[float, ...]
     status: str
-    reason: str
+    reason: Message
     customers: int
     fitted: int
     unobserved: int
@@ -170,21 +171,20 @@ def _best(y: Array, groups: Array, states: int, asked: Asked, segments: int, eno
     return climb(leader, parts_of(y, groups, states), asked, asked.steps, enough)
 
 
-def _settled(run: Run) -> tuple[str, str]:
+def _settled(run: Run) -> tuple[str, Message]:
     """(status, reason)."""
     if run.left >= LEFT:
-        return "not converged", (
-            f"after {len(run.history)} steps more of them may still bring {run.left:.3g} of log-likelihood: give more"
-        )
+        return "not converged", message("states_more_steps", steps=len(run.history), left=float(run.left))
     rates, share = np.sort(run.parameters.rates), run.held / run.held.sum()
     faults = []
     if np.any(np.diff(rates) <= ALIKE * rates[1:]):
-        faults.append("two states buy at nearly the same rate")
+        faults.append(message("states_alike"))
     if np.any(share < RARE):
-        faults.append(f"a state holds {share.min():.2g} of all periods")
+        faults.append(message("states_rare", share=float(share.min())))
     if faults:
-        return "doubtful", f"{' and '.join(faults)}: read those with care, or take fewer states"
-    return "converged", f"further steps together bring less than {LEFT} of log-likelihood"
+        both = faults[0] if len(faults) == 1 else message("pair", one=faults[0], other=faults[1])
+        return "doubtful", message("states_doubtful", faults=both)
+    return "converged", message("states_settled", left=LEFT)
 
 
 def _checked(states: int | Sequence[int], asked: Asked) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from klantwaarde import quantities
 from klantwaarde.data.cells import check_unit
 from klantwaarde.errors import BadParameters
 from klantwaarde.lifecycle.next_order import overdue_from
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ class Cuts(NamedTuple):
 
     p_alive: tuple[float, ...] = (0.20,) * 4
     p_active: tuple[float, ...] = (0.05,) * 4
-    told: str = "default constants, not calibrated"
+    told: Message = message("limits_constants")
 
 
 @dataclass(frozen=True)

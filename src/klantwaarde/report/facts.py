@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ import pyarrow as pa
 
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.report.total import total_facts
+from klantwaarde.wording.message import Message, as_kept, message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from klantwaarde.asset.pyramid import Band
     from klantwaarde.data.customers import Customers
@@ -29,6 +31,8 @@ TOP = 20
 AT_RISK = 0.5
 RISK_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 EVERYONE = 2.0  # above any chance
+LENGTHS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
+"""How a stretch of time is said, as a code."""
 
 
 def facts(
@@ -67,7 +71,7 @@ def facts(
             "tracking": _tracking(tracked),
             "top_customers": _top(engine, table, EVERYONE),
             "top_at_risk": _top(engine, table, AT_RISK),
-            "at_risk_rule": f"P(alive) below {AT_RISK:g}, by residual value",
+            "at_risk_rule": message("at_risk_rule", chance=AT_RISK),
             "model": _model(timing) | _choice(choice),
             "spend": None if spend is None else _model(spend),
             "assumptions": assumptions(base, terms),
@@ -77,12 +81,17 @@ def facts(
     return told
 
 
-def plain(value: Any) -> Any:
-    """The value in JSON's types: dates as text, DECIMAL as float, what is not finite as None, other things as text."""
+def plain(value: Any, said: Callable[[Message], Any] = as_kept) -> Any:
+    """The value in JSON's types: dates as text, DECIMAL as float, what is not finite as None, other things as text.
+
+    A message is what `said` makes of it: its English text with code and fields beside it, or the text alone (str).
+    """
+    if isinstance(value, Message):
+        return said(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, said) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain(item, said) for item in value]
     if isinstance(value, (Decimal, np.floating)):
         value = float(value)
     if isinstance(value, float):
@@ -92,37 +101,44 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def assumptions(base: Customers, terms: Terms) -> list[dict[str, str]]:
+def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
     """What the numbers take for granted."""
-    margin = "margins on the order lines" if base.orders.has_margin else "the same for every order"
+    rate, margin = 100 * terms.annual_discount_rate, 100 * terms.margin_rate
     rows = (
-        ("end of observation", f"{base.as_of}", "orders after this day are ignored"),
-        ("horizon", terms.horizon, "of expected orders and of the chance to order"),
-        (
-            "annual discount rate",
-            f"{terms.annual_discount_rate:.2%}",
-            "money a year from now is worth this much less",
-        ),
-        ("margin rate", f"{terms.margin_rate:.1%}", f"margin per unit of revenue, {margin}"),
-        (
-            "residual value",
-            f"without end, discounted at {terms.annual_discount_rate:.2%}, at a margin of {terms.margin_rate:.1%}",
-            "what is still to come from today's customers; the horizon does not cut it off",
-        ),
-        ("last year", f"{base.year_ago} to {base.as_of}", "who brought no revenue in it is inactive"),
-        (
-            "pyramid ranked by",
-            terms.rank_by.replace("_", " "),
-            "top 1 %, large 4 %, medium 15 %, small 80 % of the active",
-        ),
-        ("one occasion", "customer and day", "lines of one day are netted; below zero is no purchase"),
-        ("stationarity", "no trend, no season", "customers keep their own rate as long as they stay"),
+        ("end", message("day", day=base.as_of), None),
+        ("horizon", _stretch(terms.horizon), None),
+        ("discount", message("assumed_rate", rate=rate), message("assumed_discount_means", later=1 + rate / 100)),
+        ("margin", message("assumed_rate", rate=margin), _margin_means(base)),
+        ("residual", message("assumed_residual_value", rate=rate, margin=margin), None),
+        ("last_year", message("day_to_day", first=base.year_ago, last=base.as_of), None),
+        ("rank", message(f"assumed_rank_{terms.rank_by}"), None),
+        ("occasion", message("assumed_occasion_value"), None),
+        ("stationary", message("assumed_stationary_value"), None),
     )
     return [
-        {"name": name, "value": value, "meaning": meaning}
-        for name, value, meaning in rows
-        if name != "residual value" or base.orders.has_money
+        {
+            "name": message(f"assumed_{code}"),
+            "value": value,
+            "meaning": message(f"assumed_{code}_means") if meaning is None else meaning,
+        }
+        for code, value, meaning in rows
+        if code != "residual" or base.orders.has_money
     ]
+
+
+def _margin_means(base: Customers) -> Message:
+    return message("assumed_margin_lines" if base.orders.has_margin else "assumed_margin_same")
+
+
+def _stretch(horizon: str) -> Message:
+    """A horizon: a duration, a day, or as it was written."""
+    length = re.fullmatch(r"\s*(\d+)\s*(day|week|month|year)s?\s*", str(horizon))
+    if length:
+        return message(LENGTHS[length[2]], n=int(length[1]))
+    try:
+        return message("day", day=dt.date.fromisoformat(str(horizon)))
+    except ValueError:
+        return message("text", text=str(horizon))
 
 
 def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,8 +218,17 @@ def _model(fit: Fit[Any]) -> dict[str, Any]:
         "log_likelihood": fit.log_likelihood,
         "status": fit.status,
         "reason": fit.reason,
+        "doubt": _doubt(fit),
         "notes": list(fit.notes),
     }
+
+
+def _doubt(fit: Fit[Any]) -> str | None:
+    """What a reader has to know of the reason: of a fit that converged, not how nearly it did (the last clause)."""
+    if fit.status != "converged":
+        return fit.reason
+    said = fit.reason
+    return said.fields["first"] if isinstance(said, Message) and said.code == "clauses" else None
 
 
 def _choice(choice: Choice | None) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from klantwaarde.report import figures
 from klantwaarde.report.movement import chance_told, moves
 from klantwaarde.report.movement_figures import statement_told, waterfall
 from klantwaarde.report.profiles import profiles
-from klantwaarde.report.sentences import in_language
+from klantwaarde.report.said import said_in
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
-from klantwaarde.report.words import COLUMNS, LANGUAGES, MONEY_COLUMNS, TOTAL_COLUMNS
+from klantwaarde.report.words import COLUMNS, MONEY_COLUMNS, TOTAL_COLUMNS
+from klantwaarde.wording.message import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "klantwaarde", "text.parse_math": False}
 """Text stays text, ids do not change between runs, and a dollar is a dollar."""
-
-RULES = {"P(alive) below 0.5, by residual value": "rule_half"}
-"""Rules for the list of customers at risk that the report can say in every language."""
 
 
 def write_report(facts: Mapping[str, Any], path: Path) -> None:
@@ -44,7 +42,7 @@ def render(facts: Mapping[str, Any]) -> str:
     """The report as one HTML page that needs no network, fonts or scripts."""
     speech = Speech(_language(facts["language"]), facts["currency"])
     facts = {"total": None, "movement": None} | dict(facts)  # facts of before there were these can be told again
-    facts = in_language(facts, speech.language)
+    facts = said_in(facts, speech.language)
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -62,7 +60,7 @@ def render(facts: Mapping[str, Any]) -> str:
         gap_told=_gap_told(facts, speech),
         bands=figures.value_bands(facts, speech) if "value_risk" in pictures else [],
         smallest=_smallest(facts["model"]["choice"]),
-        rule=_rule(facts["at_risk_rule"], speech),
+        rule=facts["at_risk_rule"],
         fit_told=partial(_fit_told, speech=speech),
     )
 
@@ -192,16 +190,10 @@ def _smallest(choice: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _fit_told(fit: Mapping[str, Any], speech: Speech) -> list[str]:
-    """What a reader has to know of a fit. Of a fit that converged, how nearly it did (the last clause) stays out."""
-    reason, notes = fit["reason"] or "", list(fit["notes"])
-    if fit["status"] != "converged":
-        return [reason, *notes] if reason else notes
-    before = reason.rpartition("; ")[0]
-    return [speech.word("fit_optimum"), *([before] if before else []), *notes]
-
-
-def _rule(rule: str, speech: Speech) -> str:
-    return speech.word(RULES[rule]) if rule in RULES else rule
+    """What a reader has to know of a fit."""
+    converged = fit["status"] == "converged"
+    doubt = fit.get("doubt", None if converged else fit["reason"])  # older facts have a reason only
+    return [*([speech.word("fit_optimum")] if converged else []), *([doubt] if doubt else []), *fit["notes"]]
 
 
 class _Picture(NamedTuple):

@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from klantwaarde.report.words import MONTHS, PARAMETERS, PLACES, SHORT_MONTHS, SIGNS, WORDS
+from klantwaarde.report.words import PARAMETERS, SIGNS, WORDS
+from klantwaarde.wording.numerals import SHORT_MONTHS, SPACE, said_day, said_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOTHING = "–"
-SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "−"
 WHOLE_FROM = 1000
 """Amounts from here on are said without cents."""
@@ -51,9 +51,7 @@ class Speech:
         """The number with the language's points and commas."""
         if value is None or not math.isfinite(value):
             return NOTHING
-        said = f"{abs(value):,.{decimals}f}"
-        thousands, point = PLACES[self.language]
-        said = said.replace(",", "\0").replace(".", point).replace("\0", thousands)
+        said = said_number(abs(value), f",.{decimals}f", self.language)
         return (MINUS if value < 0 and re.search("[1-9]", said) else "") + said
 
     def money(self, value: float | None, decimals: int | None = None) -> str:
@@ -82,25 +80,25 @@ class Speech:
 
     def share(self, value: float | None, decimals: int = 1) -> str:
         """The fraction as a percentage."""
-        return NOTHING if value is None else self.number(100 * value, decimals) + SPACE + "%"
+        return NOTHING if value is None else self.number(100 * value, decimals) + "%"
 
     def signed_share(self, value: float | None) -> str:
         """The fraction as a percentage that shows its sign."""
         return ("+" if value is not None and value > 0 else "") + self.share(value)
 
     def chance(self, value: float | None) -> str:
-        """The probability in whole percents; never "0 %" or "100 %" for what is only nearly so."""
+        """The probability in whole percents; never "0%" or "100%" for what is only nearly so."""
         if value is None or value in {0, 1} or 0.01 <= value < 0.995:
             return self.share(value, 0)
-        return f"< 1{SPACE}%" if value < 0.5 else f"> 99{SPACE}%"
+        return f"<{SPACE}1%" if value < 0.5 else f">{SPACE}99%"
 
     def date(self, iso: str | None) -> str:
         """The day in full: "30 June 1998"."""
-        return self._day(iso, MONTHS)
+        return said_day(dt.date.fromisoformat(str(iso)[:10]), self.language) if iso else NOTHING
 
     def day(self, iso: str | None) -> str:
         """The day with its month cut short: "30 Jun 1998"."""
-        return self._day(iso, SHORT_MONTHS)
+        return said_day(dt.date.fromisoformat(str(iso)[:10]), self.language, short=True) if iso else NOTHING
 
     def month(self, day: dt.date) -> str:
         """The month of a day, cut short, and its year."""
@@ -123,12 +121,6 @@ class Speech:
         """What a parameter of a model means, or a dash."""
         key = PARAMETERS.get((model, name))
         return self.word(key) if key else NOTHING
-
-    def _day(self, iso: str | None, months: dict[str, list[str]]) -> str:
-        if not iso:
-            return NOTHING
-        day = dt.date.fromisoformat(str(iso)[:10])
-        return f"{day.day}{SPACE}{months[self.language][day.month - 1]}{SPACE}{day.year}"
 
     def _signed(self, value: float | None, said: str) -> str:
         if value is None or said == NOTHING or not self.currency:

@@ -1,53 +1,12 @@
-"""The report's languages: words from words.toml, months, signs, and what has a meaning."""
+"""The report's languages: words from words.toml, signs, and what has a meaning."""
 
 from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
 
-LANGUAGES = ("en", "nl")
-
 WORDS: dict[str, dict[str, str]] = tomllib.loads(files("klantwaarde.report").joinpath("words.toml").read_text("utf-8"))
 """Key to language to words."""
-
-MONTHS = {
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    "nl": [
-        "januari",
-        "februari",
-        "maart",
-        "april",
-        "mei",
-        "juni",
-        "juli",
-        "augustus",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ],
-}
-
-SHORT_MONTHS = {
-    "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-    "nl": ["jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"],
-}
-
-PLACES = {"en": (",", "."), "nl": (".", ",")}
-"""What divides thousands, and decimals: 1,234.5 and 1.234,5."""
 
 SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
 

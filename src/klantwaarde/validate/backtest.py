@@ -17,6 +17,7 @@ from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import MODELS, GammaGamma
 from klantwaarde.validate import metrics
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SAME_RATE, NOTHING = "same rate as before", "nothing"
 BASELINES = (SAME_RATE, NOTHING)
+RIVALS = {SAME_RATE: "same_rate", NOTHING: "nothing_at_all"}
+"""What a baseline is called in a sentence, as a code."""
 
 
 class Score(NamedTuple):
@@ -58,7 +61,7 @@ class Backtest:
     customers: int
     scores: tuple[Score, ...]
     fits: tuple[Fit[Any], ...]
-    verdict: str
+    verdict: Message
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per predictor and measure (orders, money)."""
@@ -108,7 +111,7 @@ def backtest(
     scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]
     if money and orders.has_money:
         scores += _money_scores(before, history, predicted, paid)
-    verdict = _verdict(scores, len(actual)) + doubts(fits)
+    verdict = several("sentences", [_verdict(scores, len(actual)), *doubts(fits)])
     return Backtest(day, last, len(actual), tuple(scores), tuple(fits), verdict)
 
 
@@ -166,27 +169,28 @@ def _score(predictor: str, measure: str, y: Array, p: Array) -> Score:
     )
 
 
-def doubts(fits: Sequence[Fit[Any]]) -> str:
-    """A clause on the fits that did not end at an optimum."""
-    doubtful = [f"{found.name} ({found.reason})" for found in fits if found.status == "not converged"]
-    return f" Not converged, so not to be trusted: {'; '.join(doubtful)}." if doubtful else ""
+def doubts(fits: Sequence[Fit[Any]]) -> list[Message]:
+    """A sentence on the fits that did not end at an optimum, if there are any."""
+    doubtful = [
+        message("doubtful_fit", model=found.name, reason=found.reason)
+        for found in fits
+        if found.status == "not converged"
+    ]
+    return [message("doubtful_fits", fits=several("clauses", doubtful))] if doubtful else []
 
 
-def _verdict(scores: Sequence[Score], customers: int) -> str:
+def _verdict(scores: Sequence[Score], customers: int) -> Message:
     """One plain sentence: which predictor to trust, if any."""
     orders = [score for score in scores if score.measure == "orders"]
     models = [score for score in orders if score.predictor not in BASELINES]
     if not models or orders[0].actual == 0:
-        return "Nothing was bought after the split, so there is nothing to compare with: choose an earlier split."
+        return message("tried_nothing")
     best = min(models, key=lambda score: score.mae)
     rate = next(score for score in orders if score.predictor == SAME_RATE)
     nothing = next(score for score in orders if score.predictor == NOTHING)
-    told = (
-        f"{best.predictor} does best: for {customers:,} customers it expected {best.predicted:,.0f} orders against "
-        f"{best.actual:,.0f} that came ({best.total_error:+.0%}), and is {best.mae:.2f} orders off per customer"
-    )
     rival = min(rate, nothing, key=lambda score: score.mae)
+    found = {"model": best.predictor, "customers": customers, "predicted": best.predicted, "actual": best.actual}
+    found |= {"error": best.total_error, "mae": best.mae}
     if rival.mae < best.mae:
-        off = f"predicting '{rival.predictor}' is only {rival.mae:.2f} off"
-        return f"{told}; but {off}, so do not rely on it per customer."
-    return f"{told}; predicting the same rate as before is {rate.mae:.2f} off ({rate.total_error:+.0%} in total)."
+        return message("tried_no_use", **found, rival=message(RIVALS[rival.predictor]), rate=rival.mae)
+    return message("tried_best", **found, rate=rate.mae, rate_error=rate.total_error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from klantwaarde.data.split import observed, sample, three_quarters
 from klantwaarde.errors import BadOrders
 from klantwaarde.validate.backtest import Score, backtest, doubts
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,7 +24,7 @@ class Choice(NamedTuple):
     model: str
     split: dt.date | None
     scores: tuple[Score, ...]
-    reason: str
+    reason: Message
 
 
 def choose(base: Customers) -> Choice:
@@ -35,21 +36,14 @@ def choose(base: Customers) -> Choice:
         tried = backtest(followed, split, end=last, models=CANDIDATES, unit=base.unit, money=False)
     except BadOrders:
         # Everyone on one day, or no purchase before the split: too little history to compare, not too little to score.
-        return Choice(
-            CANDIDATES[0], None, (), f"The orders cover too few days to compare models, so {CANDIDATES[0]} is taken."
-        )
+        return Choice(CANDIDATES[0], None, (), message("choice_too_short", model=CANDIDATES[0]))
     scores = tuple(tried.of(name) for name in CANDIDATES)
     if any(score.wmae is None for score in scores):
-        return Choice(
-            CANDIDATES[0],
-            split,
-            scores,
-            f"No orders after {split} to compare with, so {CANDIDATES[0]} is taken.",
-        )
+        return Choice(CANDIDATES[0], split, scores, message("choice_nothing_after", split=split, model=CANDIDATES[0]))
     best = min(scores, key=lambda score: score.wmae or 0.0)
-    told = ", ".join(f"{score.predictor} {score.wmae:.4f}" for score in scores)
-    reason = f"Smaller error (wMAE) after {split}, fitted before it: {told}."
+    errors = [message("error_of_model", model=score.predictor, wmae=score.wmae) for score in scores]
+    reason = [message("choice_smaller_error", split=split, errors=errors)]
     if (best.wmae or 0.0) > 1:
         # So it is where most customers buy nothing in a short holdout: zero for all errs less, and is of no use.
-        reason += " Above 1: per customer, predicting no orders at all would err less; trust totals and ranking."
-    return Choice(best.predictor, split, scores, reason + doubts(tried.fits))
+        reason.append(message("choice_above_one"))
+    return Choice(best.predictor, split, scores, several("sentences", [*reason, *doubts(tried.fits)]))

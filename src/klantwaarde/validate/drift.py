@@ -24,6 +24,7 @@ from klantwaarde.data.cells import check_unit
 from klantwaarde.data.customers import Customers, customers, read_day
 from klantwaarde.data.engine import statement
 from klantwaarde.data.split import sample
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -59,13 +60,16 @@ class Drift(NamedTuple):
         return self.log_likelihood - self.expected
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message:
         """One line for a reader."""
-        still = "no longer describes these customers: refit" if self.alarm else "still describes them: keep it"
-        return (
-            f"Drift since {self.since}: log-likelihood per customer {self.log_likelihood:.4f}, expected "
-            f"{self.expected:.4f} (z {self.z:+.1f}); repeat orders {self.orders:,.0f}, expected "
-            f"{self.expected_orders:,.0f}. The model of that day {still}."
+        return message(
+            "drift_alarm" if self.alarm else "drift_quiet",
+            since=self.since,
+            found=self.log_likelihood,
+            expected=self.expected,
+            z=self.z,
+            orders=self.orders,
+            expected_orders=self.expected_orders,
         )
 
 

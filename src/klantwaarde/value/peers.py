@@ -26,6 +26,7 @@ from klantwaarde.estimate.point import Objective, Optimum, ascent, newton
 from klantwaarde.estimate.starts import box, scaled, thinned
 from klantwaarde.models import ParetoNBD
 from klantwaarde.value.potential import headroom
+from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class Peers:
     ratio: float
     p_value: float
     earned: bool
-    reason: str
+    reason: Message
     pooled: int
     pooled_customers: float
 
@@ -131,8 +132,7 @@ def fit_peers(
     own = np.unique(pooling.codes)
     if len(own) < 2:
         only = int(own[0])
-        reason = f"no two levels have {least:g} customers or more: one cell for all"
-        return _one_cell(whole, pooling, {only: cells.customers}, only, reason)
+        return _one_cell(whole, pooling, {only: cells.customers}, only, message("levels_not_two", least=float(least)))
     groups = [_Level(int(label), _part(cells, pooling.codes == label)) for label in own]
     found, unit, shift = _searched(cells, groups, whole)
     return _judged(whole, pooling, groups, found, unit, shift)
@@ -142,7 +142,7 @@ class _Pooling(NamedTuple):
     codes: Array  # per cell, after pooling
     pooled: int
     customers: float
-    reason: str
+    reason: Message | None
 
 
 def _codes(level: Array, rows: int) -> Array:
@@ -175,10 +175,10 @@ def _pooled(cells: Cells, codes: Array, least: float, most: int) -> _Pooling:
     kept[ranked[:most]] = True
     kept &= (sizes >= least) & (labels != OTHER)
     count, customers = int((~kept & (labels != OTHER)).sum()), float(sizes[~kept].sum())
-    rest, reason = OTHER, ""
+    rest, reason = OTHER, None
     if 0 < customers < least and kept.any():
         rest = int(labels[ranked[0]])
-        reason = f"{customers:g} customers of small or unknown levels are too few for a level and share level {rest}'s"
+        reason = message("joined_level", customers=customers, level=rest)
     return _Pooling(np.where(kept, labels, rest)[where], count, customers, reason)
 
 
@@ -241,12 +241,13 @@ def _judged(
     reference, reached = _largest(groups), found.value + shift
     ratio = max(2 * (reached - whole.log_likelihood), 0.0)
     p_value = float(chdtrc(len(groups) - 1, ratio))
-    test = f"levels add {ratio / 2:.2f} of log-likelihood (p = {p_value:.2g})"
+    test = message("levels_add", gain=ratio / 2, p=p_value)
     sizes = {one.label: one.cells.customers for one in groups}
-    one_cell = _one_cell(whole, pooling, sizes, groups[reference].label, f"{test}, not enough: one cell for all")
+    short = message("levels_not_enough", test=test)
+    one_cell = _one_cell(whole, pooling, sizes, groups[reference].label, short)
     one_cell = replace(one_cell, ratio=ratio, p_value=p_value)
     if not found.arrived:
-        return replace(one_cell, reason=_joined(f"{test}, but the search did not end: one cell for all", pooling))
+        return replace(one_cell, reason=_joined(message("levels_search_open", test=test), pooling))
     if p_value > CHANCE:
         return one_cell
     theta = np.exp(found.z[:4]) * [1.0, unit, 1.0, unit]
@@ -261,7 +262,9 @@ def _judged(
     )
 
 
-def _one_cell(whole: Fit[ParetoNBD], pooling: _Pooling, sizes: dict[int, float], reference: int, reason: str) -> Peers:
+def _one_cell(
+    whole: Fit[ParetoNBD], pooling: _Pooling, sizes: dict[int, float], reference: int, reason: Message
+) -> Peers:
     return Peers(
         levels=tuple(sizes),
         customers=tuple(sizes.values()),
@@ -287,5 +290,5 @@ def _errors(found: Optimum) -> Array:
     return np.where(errors < FAR, errors, np.inf)
 
 
-def _joined(reason: str, pooling: _Pooling) -> str:
-    return "; ".join(filter(None, (reason, pooling.reason)))
+def _joined(reason: Message, pooling: _Pooling) -> Message:
+    return several("clauses", [reason] if pooling.reason is None else [reason, pooling.reason])

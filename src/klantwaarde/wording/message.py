@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-from klantwaarde.wording.numerals import said_number
+from klantwaarde.wording.numerals import said_day, said_number
 
 LANGUAGES = ("en", "nl")
 
@@ -20,33 +21,46 @@ MESSAGES: dict[str, dict[str, str]] = tomllib.loads(
 )
 """Code to language to words; messages.toml says what may stand in braces."""
 
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
-class Message(NamedTuple):
-    """A sentence, or a part of one: its code, and what it is about. Made by `message`."""
 
+class Message(str):
+    """A sentence, or a part of one: its English words, and the code and fields that they were made of."""
+
+    __slots__ = ("code", "fields")
     code: str
     fields: Mapping[str, Any]
 
-    def __str__(self) -> str:
-        return worded(self)
+    def __new__(cls, code: str, fields: Mapping[str, Any]) -> Self:
+        """The message of a code that MESSAGES has."""
+        made = super().__new__(cls, _worded(code, fields, "en", full_days=False))
+        made.code, made.fields = code, fields
+        return made
+
+    def __reduce__(self) -> tuple[type[Message], tuple[str, Mapping[str, Any]]]:
+        """What a copy, or another process, makes it of again."""
+        return Message, (self.code, self.fields)
 
 
 def message(code: str, **fields: Any) -> Message:
     """A sentence of this code. KeyError for a code without words, or for fields that the words do not name."""
-    named = {name for said in MESSAGES[code].values() for name in _names(said)}
+    named = {name for language in LANGUAGES for name in _names(MESSAGES[code][language])}
     if not named <= fields.keys():
         raise KeyError(f"{code} lacks {sorted(named - fields.keys())}")
     return Message(code, fields)
 
 
-def worded(said: Message, language: str = "en") -> str:
-    """The words of a message in a language."""
-    template = MESSAGES[said.code][language]
-    forms = template.split(" | ")
-    if len(forms) > 1:
-        counted = MESSAGES[said.code].get("counted") or _counted(MESSAGES[said.code]["en"], said.fields)
-        template = forms[0] if abs(said.fields[counted]) == 1 else forms[1]
-    return _Words(language).vformat(template, (), said.fields)
+def several(code: str, parts: Sequence[Message]) -> Message:
+    """Messages as one, chained by a code with fields `first` and `rest`: "clauses" by "; ", "sentences" by a blank."""
+    first, *rest = parts
+    return message(code, first=first, rest=several(code, rest)) if rest else first
+
+
+def worded(said: str, language: str = "en", *, full_days: bool = False) -> str:
+    """A message in a language; text that is no message as it is. full_days: "30 June 1998", not "1998-06-30"."""
+    if not isinstance(said, Message):
+        return said
+    return _worded(said.code, said.fields, language, full_days=full_days)
 
 
 def as_data(said: Message) -> dict[str, Any]:
@@ -54,9 +68,29 @@ def as_data(said: Message) -> dict[str, Any]:
     return {"code": said.code, "fields": {name: _plain(value) for name, value in said.fields.items()}}
 
 
-def from_data(kept: Mapping[str, Any]) -> Message:
+def as_kept(said: str) -> dict[str, Any]:
+    """A message as plain values with its English words beside them, for files that people read too."""
+    return {"text": str(said), **(as_data(said) if isinstance(said, Message) else {})}
+
+
+def from_data(data: Mapping[str, Any]) -> Message:
     """The message that `as_data` made plain values of."""
-    return Message(kept["code"], {name: _read(value) for name, value in kept["fields"].items()})
+    return message(data["code"], **{name: _read(value) for name, value in data["fields"].items()})
+
+
+def from_kept(data: Any) -> str:
+    """What `as_kept` made, or text from before there were codes; text too where this version has no words for the code.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(data, str):
+        return data
+    if not isinstance(data, Mapping) or not isinstance(data.get("text"), str):
+        raise TypeError(f"{data!r} is no sentence")
+    try:
+        return from_data(data)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+        return str(data["text"])
 
 
 def _plain(value: Any) -> Any:
@@ -72,23 +106,38 @@ def _plain(value: Any) -> Any:
 def _read(value: Any) -> Any:
     if isinstance(value, Mapping):
         return from_data(value)
+    if isinstance(value, str) and ISO_DAY.fullmatch(value):
+        return dt.date.fromisoformat(value)
     return [_read(one) for one in value] if isinstance(value, list) else value
 
 
-class _Words(Formatter):
-    """Numbers with the language's points and commas; messages among the fields in the same language."""
+def _worded(code: str, fields: Mapping[str, Any], language: str, *, full_days: bool) -> str:
+    template = MESSAGES[code][language]
+    forms = template.split(" | ")
+    if len(forms) > 1:
+        counted = MESSAGES[code].get("counted") or _counted(MESSAGES[code]["en"], fields)
+        template = forms[0] if abs(fields[counted]) == 1 else forms[1]
+    return _Words(language, full_days=full_days).vformat(template, (), fields)
 
-    def __init__(self, language: str) -> None:
-        self.language = language
+
+class _Words(Formatter):
+    """Numbers and days as the language writes them; messages among the fields in the same language."""
+
+    def __init__(self, language: str, *, full_days: bool) -> None:
+        self.language, self.full_days = language, full_days
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "as_is":  # an id, a name, a format: whatever it looks like
+            return self.format_field(None, "") if value is None else str(value)
         if isinstance(value, Message):
-            return worded(value, self.language)
+            return worded(value, self.language, full_days=self.full_days)
         if isinstance(value, (list, tuple)):
             return ", ".join(self.format_field(one, format_spec) for one in value)
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
             return said_number(value, format_spec or ("," if isinstance(value, int) else ""), self.language)
-        return str(value)
+        if isinstance(value, dt.date):
+            return said_day(value, self.language) if self.full_days else value.isoformat()
+        return MESSAGES["none"][self.language] if value is None else str(value)
 
 
 @functools.cache

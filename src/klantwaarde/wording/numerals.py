@@ -1,7 +1,8 @@
-"""Numbers as a language writes them."""
+"""Numbers and days as a language writes them."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,28 @@ if TYPE_CHECKING:
 PLACES = {"en": (",", "."), "nl": (".", ",")}
 """What divides thousands, and decimals: 1,234.5 and 1.234,5."""
 
+MONTHS = {
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December"),
+    "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
+           "november", "december"),
+}  # fmt: skip
+
+SHORT_MONTHS = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "nl": ("jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"),
+}
+
+SPACE = "\N{NO-BREAK SPACE}"
+
 
 def said_number(value: float | Decimal, spec: str, language: str) -> str:
     """A number by a format of Python's, with the language's points and commas."""
     thousands, point = PLACES[language]
     return format(value, spec).replace(",", "\0").replace(".", point).replace("\0", thousands)
+
+
+def said_day(day: dt.date, language: str, *, short: bool = False) -> str:
+    """A day in full, "30 June 1998", or with its month cut short."""
+    months = SHORT_MONTHS if short else MONTHS
+    return SPACE.join((str(day.day), months[language][day.month - 1], str(day.year)))
