@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.data.customers import year_before
+from klantwaarde.calendar import year_before
 from klantwaarde.data.split import holdout, observed, sample, three_quarters
 
 START = dt.date(2022, 12, 1)

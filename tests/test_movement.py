@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.movement import Terms, dates_between, periods, since_day, stage_flows, told
+from klantwaarde.movement import Terms, dates_between, periods, stage_flows, told
 
 Cli = Callable[..., Said]
 DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
@@ -98,27 +98,11 @@ def test_ends_of_periods(every: str, first: str, end: str, expected: list[str]) 
     assert [str(day) for day in days] == expected
 
 
-@pytest.mark.parametrize(
-    ("since", "as_of", "expected"),
-    [
-        ("12 months", "2024-02-29", "2023-02-28"),
-        ("1 year", "2024-03-15", "2023-03-15"),
-        ("3 months", "1998-06-30", "1998-03-31"),
-        ("1 month", "2024-03-30", "2024-02-29"),
-        ("2024-01-05", "2024-03-30", "2024-01-05"),
-    ],
-)
-def test_since(since: str, as_of: str, expected: str) -> None:
-    assert str(since_day(since, dt.date.fromisoformat(as_of))) == expected
-
-
 def test_days_that_are_none() -> None:
     with pytest.raises(kw.BadParameters, match="not one of month, quarter, year"):
         dates_between(dt.date(2023, 1, 1), dt.date(2024, 1, 1), "week")
     with pytest.raises(kw.BadParameters, match="no end of a year"):
         dates_between(dt.date(2023, 12, 1), dt.date(2023, 12, 31), "year")
-    with pytest.raises(kw.BadParameters, match="must lie before"):
-        since_day("2024-05-01", dt.date(2024, 5, 1))
 
 
 class TestCommands:

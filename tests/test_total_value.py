@@ -231,7 +231,7 @@ class TestCommands:
     def test_a_share_that_is_none(self, klantwaarde: Cli, share: str) -> None:
         said = klantwaarde("run", kw.cdnow_sample(), "--influence-share", share)
         assert said.code == 2
-        assert "influence_share" in said.err
+        assert "--influence-share" in said.err
 
     def test_money_is_needed(self, klantwaarde: Cli, files: dict[str, Path]) -> None:
         pq.write_table(pq.read_table(kw.cdnow_sample()).select(["customer_id", "date"]), "days.parquet")

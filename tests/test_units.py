@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.data.cells import UNITS
+from klantwaarde.calendar import UNITS
 from klantwaarde.data.link_demo import simulated_links
 
 Cli = Callable[..., Said]

@@ -19,7 +19,7 @@ from klantwaarde.data.datasets import cdnow
 from klantwaarde.data.doctor import Sheet, sheet
 from klantwaarde.data.link_demo import simulated_links
 from klantwaarde.data.orders import orders
-from klantwaarde.errors import BadParameters, KlantwaardeError
+from klantwaarde.errors import BadParameters, KlantwaardeError, named
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.files import whole_file
 from klantwaarde.models import MODELS
@@ -164,7 +164,7 @@ def sql_command(
     """
     settings = read_settings(config, given)
     if settings.as_of is None or (fit is None) != (cells is None):
-        raise BadParameters("sql needs --as-of, and for the scores both --fit and --cells.")
+        raise BadParameters(f"sql needs {named('as_of')}, and for the scores both {named('fit')} and {named('cells')}.")
     base = base_of(vars(settings), dialect)
     if fit is None or cells is None:
         sys.stdout.write(counting_script(base))

@@ -12,13 +12,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from klantwaarde.asset.ledger import LINES
+from klantwaarde.calendar import STEPS, read_day
 from klantwaarde.data.attributes import attributes
-from klantwaarde.data.customers import customers, read_day
-from klantwaarde.errors import BadParameters
+from klantwaarde.data.customers import customers
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.files import whole_file
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.models import MODELS
-from klantwaarde.movement import MONTHS, Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
+from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
 from klantwaarde.options import AsJson, Config, Source, app, print_json, say, takes, wide, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
@@ -45,7 +46,7 @@ SHOWN = {"new", "won_back", "lost", "up", "down"}
 def ledger_command(
     source: Source = None,
     *,
-    every: Annotated[str, typer.Option(help=f"{', '.join(MONTHS)}.")] = "quarter",
+    every: Annotated[str, typer.Option(help=f"{', '.join(STEPS)}.")] = "quarter",
     start: Annotated[
         Optional[str], typer.Option(help="First day to start from.  [default: the first possible]")
     ] = None,
@@ -65,9 +66,9 @@ def ledger_command(
     --customers LINE lists the customers behind a line of the last period, or of the one that --period names.
     """
     if behind is not None and behind not in LINES:
-        raise BadParameters(f"--customers {behind} is no line of the ledger. Choose from {', '.join(LINES)}.")
+        raise BadParameters(f"{named('customers', behind)} is no line of the ledger. Choose from {', '.join(LINES)}.")
     if out is not None and out.suffix not in LISTS:
-        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give --out such a file.")
+        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give {named('out')} such a file.")
     settings = read_settings(config, given | {"orders": source})
     found = _found(settings, every, start, rules, by)
     if behind is not None:

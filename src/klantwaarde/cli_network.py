@@ -12,9 +12,10 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from klantwaarde.data.customers import customers, read_day
+from klantwaarde.calendar import read_day
+from klantwaarde.data.customers import customers
 from klantwaarde.data.grouped import Grouped, grouped
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.files import whole_file
 from klantwaarde.options import AsJson, Config, Source, app, paper, print_json, say, takes, wide, words
 from klantwaarde.seeding import Seeding, seed_list
@@ -47,7 +48,7 @@ def seeds_command(
     The chance that one sets off another is the influence share (default 0.10 here) times that one's part of the links.
     """
     if out.suffix not in LISTS:
-        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give --out such a file.")
+        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give {named('out')} such a file.")
     made = seed_list(read_settings(config, given | {"orders": source}), k, epsilon, seed, say)
     with whole_file(out) as unfinished:
         if out.suffix == ".csv":
@@ -106,7 +107,9 @@ def potential_command(
     """
     settings = read_settings(config, given | {"orders": source})
     if store is None and category is None and split is None:
-        raise BadParameters("Nothing to validate with: give --store, --category or --split.")
+        raise BadParameters(
+            f"Nothing to validate with: give {named('store')}, {named('category')} or {named('split')}."
+        )
     orders = read_orders(settings)
     base = customers(orders, settings.as_of)
     last = float(np.datetime64(base.as_of, "D").astype(int))

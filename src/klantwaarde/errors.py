@@ -40,8 +40,11 @@ class KlantwaardeError(ValueError):
         """The message with each setting written by `setting(name, value)`; the value as Python shows it, if any."""
         return _NAMED.sub(lambda found: setting(found[1], found[2]), super().__str__())
 
+    setting: Callable[[str, str | None], str] = staticmethod(as_argument)
+    """How the reader of this error writes a setting: the command line puts its own in place."""
+
     def __str__(self) -> str:
-        return self.told(as_argument)
+        return self.told(self.setting)
 
 
 class BadOrders(KlantwaardeError):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from klantwaarde.asset.ledger import Account, Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.statement import Statement, opening_and_closing, statement
-from klantwaarde.data.customers import Customers, customers, read_day, year_before
+from klantwaarde.calendar import month_end, read_step
+from klantwaarde.data.customers import Customers, customers
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.result import Fit
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
     from klantwaarde.progress import Say
 
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
 FEWEST = 8 * 7  # days of orders before a date, for a model to be fitted there
 
 
@@ -56,16 +56,14 @@ def dates_between(first: dt.date, end: dt.date, every: str) -> tuple[dt.date, ..
 
     Raises BadParameters for another step, or where there are not two such days.
     """
-    if every not in MONTHS:
-        raise BadParameters(f"every={every!r} is not one of {', '.join(MONTHS)}.")
-    found, step = [end], MONTHS[every]
+    found, step = [end], read_step(every, "every")
     last = (end + dt.timedelta(days=1)).replace(day=1) - dt.timedelta(days=1)
     month = last.year * 12 + last.month - 1
     month -= (month + 1) % step
-    day = _month_end(month)
+    day = month_end(month)
     if day == end:
         month -= step
-    while (day := _month_end(month)) >= first + dt.timedelta(days=FEWEST):
+    while (day := month_end(month)) >= first + dt.timedelta(days=FEWEST):
         found.append(day)
         month -= step
     if len(found) < 2:
@@ -74,28 +72,6 @@ def dates_between(first: dt.date, end: dt.date, every: str) -> tuple[dt.date, ..
             "before it. Take shorter periods, or more orders."
         )
     return tuple(reversed(found))
-
-
-def _month_end(month: int) -> dt.date:
-    """The last day of the month that is so many months after January of the year 0."""
-    return dt.date((month + 1) // 12, (month + 1) % 12 + 1, 1) - dt.timedelta(days=1)
-
-
-def since_day(since: str, as_of: dt.date) -> dt.date:
-    """The day that `since` means: a day, or '12 months' before the end. Raises BadParameters."""
-    words = since.split()
-    if len(words) == 2 and words[0].isdigit() and words[1].rstrip("s") in {"month", "year"}:
-        months = int(words[0]) * (12 if words[1].startswith("year") else 1)
-        if months == 12:
-            return year_before(as_of)
-        month = as_of.year * 12 + as_of.month - 1 - months
-        end = _month_end(month)
-        last_of_month = (as_of + dt.timedelta(days=1)).day == 1
-        return end if last_of_month else end.replace(day=min(as_of.day, end.day))
-    day = read_day(since, "since")
-    if day >= as_of:
-        raise BadParameters(f"since={since} must lie before the end of observation, {as_of}.")
-    return day
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
 import json
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -14,9 +17,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from klantwaarde.errors import KlantwaardeError
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
-from klantwaarde.settings import Settings
+from klantwaarde.settings import Settings, in_file
+
+FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
+         "fit", "cells", "dialect", "split", "end", "models", "store", "repeats", "k", "epsilon", "seed"}  # fmt: skip
+"""What a flag may be named after: settings, and what single commands take besides."""
 
 DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
 
@@ -98,20 +106,49 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options for these settings, in place of **given: each is written once, in Settings and HELP."""
 
     def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(*args: Any, **given: Any) -> None:
+            try:
+                command(*args, **given)
+            except KlantwaardeError as error:
+                error.setting = functools.partial(as_typed, files=in_file(given.get("config"), given))
+                raise
+
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
         made = [
             inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names
         ]
-        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
-        return command
+        called.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
+        return called
 
     return wrap
 
 
+def as_typed(name: str, value: str | None, files: Mapping[str, str]) -> str:
+    """A setting in a message as its reader wrote it: as a flag, or as a line of a file of settings."""
+    given = None if value is None else _literal(value)
+    if name in files:
+        line = name if given is None else f"{name} = {json.dumps(given, ensure_ascii=False)}"
+        return f"{line} (in {files[name]})"
+    if name == "orders":
+        return "ORDERS"
+    if name not in FLAGS:
+        return f"{name}= (in Python)"
+    flag = f"--{name.replace('_', '-')}"
+    return flag if given is None or given is True else f"{flag} {shlex.quote(str(given))}"
+
+
+def _literal(value: str) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # as nan is written, and what only Python has
+        return value
+
+
 def _option(name: str) -> Any:
     kind = next(str(item.type) for item in fields(Settings) if item.name == name)
-    of = bool if kind == "bool" else float if kind.startswith("float") else str
+    of = bool if kind == "bool" else str
     return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from klantwaarde import daily, movement
 from klantwaarde.asset.pyramid import Band, pyramid_of
+from klantwaarde.calendar import read_since
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
@@ -27,7 +28,7 @@ from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
 from klantwaarde.data.uri import masked
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
@@ -36,7 +37,7 @@ from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.report.html import write_report
-from klantwaarde.settings import Settings, beside, read_orders
+from klantwaarde.settings import Settings, beside, check_periods, read_orders
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
@@ -81,6 +82,7 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
         clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
         read = daily.merged(state, given, clock.step)
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
+        check_periods(settings, read)
         base = customers(read, settings.as_of, settings.unit)
         clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
         clock.rows = f"{base.totals['customers']:,} customers"
@@ -189,7 +191,7 @@ def _movement(
 ) -> dict[str, Any]:
     earlier = Path(since) / "model.json"
     known = _earlier(earlier) if earlier.exists() else None
-    day = known.as_of if known else movement.since_day(since, base.as_of)
+    day = known.as_of if known else read_since(since, base.as_of)
     clock.step("stages", "calibrating when a customer is lost")
     Model = MODELS[fits.timing.name]
     limits = movement.calibrated(base.orders, Model, base.as_of, base.unit)
@@ -223,7 +225,7 @@ class _Earlier(NamedTuple):
 def _earlier(path: Path) -> _Earlier:
     timing = load_fit(path, "timing")
     if timing.as_of is None:
-        raise BadParameters(f"{path} does not say which day its models stand for. Give --since a day.")
+        raise BadParameters(f"{path} does not say which day its models stand for. Give {named('since')} a day.")
     has_spend = json.loads(path.read_text(encoding="utf-8")).get("spend") is not None
     return _Earlier(dt.date.fromisoformat(timing.as_of), (timing, load_fit(path, "spend") if has_spend else None))
 
@@ -336,7 +338,7 @@ def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
         told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOrders(
-            f"{results} holds no results of a run (run.json cannot be read). Give the folder of --out."
+            f"{results} holds no results of a run (run.json cannot be read). Give the folder that {named('out')} named."
         ) from error
     write_report(told | {name: value for name, value in words.items() if value is not None}, out)
     return out

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.data.customers import customers
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import MODELS, GammaGamma
 from klantwaarde.network.influence import influence_matrix
@@ -42,7 +42,7 @@ def seed_list(settings: Settings, k: int, epsilon: float, seed: int, say: Say) -
     The chance that i sets off j: the share of j's value that others set off, times i's part of what influences j.
     """
     if settings.influence is None:
-        raise BadParameters("seeds needs to know who influences whom: give --influence.")
+        raise BadParameters(f"Seeds rest on who influences whom: give {named('influence')}.")
     scored, share = _scored(settings, say), settings.share()
     chance = DEFAULT_SHARE if share == "estimate" else share
     through = scored.total.indirect

@@ -5,21 +5,26 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import difflib
+import glob
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from klantwaarde.data.attributes import attributes
-from klantwaarde.data.cells import UNITS
-from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.calendar import read_day, read_discount_rate, read_moment, read_since, read_unit
+from klantwaarde.data.attributes import attribute_columns, attributes
+from klantwaarde.data.customers import Customers
+from klantwaarde.data.grouped import check_group
 from klantwaarde.data.links import influence, referrals
-from klantwaarde.data.orders import Orders, orders
+from klantwaarde.data.orders import Orders, check_money, check_reading, orders
 from klantwaarde.data.uri import is_database, masked, short_name
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.models import MODELS
-from klantwaarde.value.score import RankBy, check_partitions
+from klantwaarde.value.discount import horizon_days
+from klantwaarde.value.opportunity import refuse_missing_attribute
+from klantwaarde.value.score import RankBy, check_margin_rate, check_partitions
+from klantwaarde.value.totals import share_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Settings:
     referrals: str | None = None
     influence: str | None = None
     attributes: str | None = None
-    influence_share: str = "estimate"
+    influence_share: float | str = "estimate"
     peers: str | None = None
     category: str | None = None
     since: str | None = None
@@ -71,22 +76,25 @@ class Settings:
     fail_on_drift: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no run can use, before anything is read."""
-        _one_of("model", self.model, ("auto", *MODELS))
-        _one_of("rank_by", self.rank_by, get_args(RankBy))
-        _one_of("language", self.language, ("en", "nl"))
-        _one_of("duplicates", self.duplicates, ("keep", "drop"))
-        _one_of("engine", self.engine, ("duckdb", "spark"))
-        _one_of("unreadable", self.unreadable, ("error", "set_aside"))
-        _one_of("unit", self.unit, tuple(UNITS))
+        """Refuse what no run can use, before anything is read; words and percentages become what they mean."""
+        for name, value in vars(self).items():
+            _refuse_text(name, value)
+        for name, allowed in CHOICES.items():
+            _one_of(name, getattr(self, name), allowed)
+        self._becomes("unit", read_unit(self.unit))
+        self._becomes("annual_discount_rate", read_discount_rate(self.annual_discount_rate))
+        self._becomes("margin_rate", check_margin_rate(self.margin_rate, has_margin=self.margin is not None))
+        self._becomes("influence_share", share_of(self.influence_share))
         check_partitions(self.partitions())
-        self.share()
-        if self.decimal is not None:
-            _one_of("decimal", self.decimal, (".", ","))
-        if self.as_of is not None:
-            read_day(self.as_of, "as_of")
-        if self.state is None and (self.keep_model or self.fail_on_drift):
-            raise BadParameters("keep_model and fail_on_drift go with a state: give its folder with state (--state).")
+        check_reading(self.encoding, self.timezone, self.date_format, self.decimal)
+        check_money(self.amount, self.quantity, self.price, self.margin)
+        _refuse_together(self)
+        _check_days(self)
+
+    def _becomes(self, name: str, value: Any) -> None:
+        """What a setting means, in place of how it was written; what was not given stays so."""
+        if getattr(self, name) is not None:
+            object.__setattr__(self, name, value)
 
     def partitions(self) -> tuple[str, ...]:
         """The columns to partition by."""
@@ -94,12 +102,7 @@ class Settings:
 
     def share(self) -> float | Literal["estimate"]:
         """The socially induced share of value."""
-        try:
-            return "estimate" if self.influence_share == "estimate" else float(self.influence_share)
-        except ValueError as error:
-            raise BadParameters(
-                f"influence_share={self.influence_share!r} is no share. Give a number from 0 to below 1, or estimate."
-            ) from error
+        return share_of(self.influence_share)
 
     def told(self) -> dict[str, Any]:
         """The settings as they are kept: without passwords."""
@@ -111,6 +114,19 @@ class Settings:
         return short_name(self.orders, self.table) if is_database(self.orders) else Path(self.orders).stem
 
 
+CHOICES = {
+    "model": ("auto", *MODELS),
+    "rank_by": get_args(RankBy),
+    "language": ("en", "nl"),
+    "duplicates": ("keep", "drop"),
+    "engine": ("duckdb", "spark"),
+    "unreadable": ("error", "set_aside"),
+    "decimal": (".", ","),
+}
+"""What a setting may be, where that is a few words."""
+MAY_BE_EMPTY = ("orders", "amount", "partition_by", "title", "currency")
+MOST_SHOWN = 60
+"""Characters of a value in a message."""
 COLUMNS = ("customer_id", "date", "amount", "quantity", "price", "margin")
 """The settings that name a column of money, of days or of customers."""
 SOURCE = (
@@ -136,16 +152,25 @@ def read_settings(
     told: dict[str, Any] = {}
     for layer in (dict(base or {}), _toml(config), {name: value for name, value in given.items() if value is not None}):
         told = _without_rivals(told, layer) | layer
-    known = {item.name: item for item in fields(Settings)}
+    known = {item.name: str(item.type) for item in fields(Settings)}
     unknown = [name for name in told if name not in known]
     if unknown:
+        where = f" in {config}" if config is not None else ""
         raise BadParameters(
-            "\n".join(_unknown(name, known) for name in unknown) + f"\nSettings are {', '.join(known)}."
+            "\n".join(_unknown(name, known, where) for name in unknown) + f"\nSettings: {_list(known)}."
         )
-    wrong = [name for name, value in told.items() if not _fits(str(known[name].type), value)]
+    wrong = [name for name, value in told.items() if not _fits(known[name], value)]
     if wrong:
-        raise BadParameters("\n".join(f"{name} = {told[name]!r} should be {known[name].type}." for name in wrong))
+        raise BadParameters("\n".join(f"{_named(name, told[name])} should be {_kind(known[name])}." for name in wrong))
     return Settings(**told)
+
+
+def in_file(config: str | Path | None, given: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that a TOML file has and that were not given beside it, with the file's name."""
+    try:
+        return {name: str(config) for name in _toml(config) if given.get(name) is None}
+    except BadParameters:
+        return {}
 
 
 def _without_rivals(told: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,20 +180,29 @@ def _without_rivals(told: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[s
     return {name: value for name, value in told.items() if name not in gone}
 
 
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
+def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"{name} is no setting." + (f" Did you mean {close[0]}?" if close else "")
+    return f"Unknown setting{where}: {name}." + (f" Did you mean {close[0]}?" if close else "")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def read_orders(settings: Settings) -> Orders:
     """The orders that the settings name."""
     if not settings.orders:
-        raise BadParameters("No orders were named. Give a file, or orders = in the settings.")
+        raise BadParameters(f"No orders were named. Give a file, or {named('orders')} in the settings.")
     names = {name: getattr(settings, name) for name in SOURCE if name != "orders"}
-    if settings.quantity is not None and settings.amount == "auto":
+    if settings.amount == "" or (settings.quantity is not None and settings.amount == "auto"):
         names["amount"] = None
     names |= {name: getattr(settings, name) for name in ("memory_limit", "engine", "master")}
-    return orders(settings.orders, **names)
+    check_files(settings)
+    read = orders(settings.orders, **names)
+    check_columns(settings, read)
+    if settings.state is None:  # with a state, what was merged before counts too
+        check_periods(settings, read)
+    return read
 
 
 def beside(settings: Settings, base: Customers) -> dict[str, Any]:
@@ -189,9 +223,12 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
     try:
         told = tomllib.loads(Path(config).read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadParameters(f"{config} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadParameters(f"{config} is no TOML file: {error}.") from error
+        raise BadParameters(
+            f"{config} cannot be read: {error.strerror}. Give {named('config')} a TOML file."
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets thousands deep
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise BadParameters(f"{config} is not a TOML file of settings: {reason}.") from error
     dates = {name: value.isoformat() for name, value in told.items() if isinstance(value, dt.date)}
     return {name.replace("-", "_"): value for name, value in (told | dates).items()}
 
@@ -199,10 +236,103 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
 def _fits(kind: str, value: Any) -> bool:
     if kind == "bool":
         return isinstance(value, bool)
-    wanted = (int, float) if kind.startswith("float") else str
+    wanted = (int, float, str) if kind.startswith("float") else str
     return (value is None and "None" in kind) or (isinstance(value, wanted) and not isinstance(value, bool))
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise BadParameters(f"{name}={value!r} is not understood. Choose from {', '.join(allowed)}.")
+def _kind(kind: str) -> str:
+    words = {"bool": "true or false", "float": "a number, or a percentage such as '30%'", "str": "text"}
+    return words[kind.split(maxsplit=1)[0]]
+
+
+def _named(name: str, value: Any) -> str:
+    """A setting with its value, cut where the value is long."""
+    shown = repr(value) if len(repr(value)) <= MOST_SHOWN else f"{repr(value)[:MOST_SHOWN]}..."
+    return f"{named(name)} {shown}"
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value is not None and value not in allowed:
+        close = difflib.get_close_matches(str(value).lower(), allowed, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise BadParameters(f"{named(name, value)} is not understood. Choose from {', '.join(allowed)}.{hint}")
+
+
+def _refuse_text(name: str, value: Any) -> None:
+    """Raise BadParameters for text that no file can keep: bytes that are not UTF-8, a NUL; and for empty text."""
+    if not isinstance(value, str):
+        return
+    if not value.strip() and name not in MAY_BE_EMPTY:
+        raise BadParameters(f"{named(name)} is empty. Give it a value, or leave it out.")
+    try:
+        broken = "\0" in value or not value.encode()
+    except UnicodeEncodeError:
+        broken = True
+    if broken and value:
+        shown = value.encode(errors="replace").decode()
+        raise BadParameters(f"{named(name, shown)} is not UTF-8 text. Write it in UTF-8; rename a file or a folder.")
+
+
+def _refuse_together(given: Settings) -> None:
+    """Raise BadParameters for settings that cannot go together, or not alone."""
+    state = given.state is not None
+    alone = [name for name in ("keep_model", "fail_on_drift") if getattr(given, name) and not state]
+    if alone:
+        needed = " and ".join(map(named, alone))
+        raise BadParameters(f"{needed} need{'s' * (len(alone) == 1)} a state: give its folder with {named('state')}.")
+    if given.peers is not None and given.attributes is None:
+        told = named("peers", given.peers)
+        raise BadParameters(f"{told} is an attribute of the customers: give {named('attributes')} too.")
+    if state and given.engine == "spark":
+        raise BadParameters(f"{named('state')} needs {named('engine', 'duckdb')}: Spark keeps none.")
+    if state and given.category is not None:
+        told = named("category", given.category)
+        raise BadParameters(f"{told}: a state keeps no categories. Leave it out, or leave out {named('state')}.")
+    if given.table is not None and given.query is not None:
+        raise BadParameters(f"Give either {named('table')} or {named('query')}, not both.")
+
+
+def _check_days(given: Settings) -> None:
+    """Raise BadParameters for days that cannot be, and for those that contradict each other."""
+    as_of = None if given.as_of is None else read_day(given.as_of, "as_of")
+    read_moment(given.horizon, "horizon")
+    if given.since is not None and not _is_results(given.since):
+        read_moment(given.since, "since", " nor the folder of an earlier run")
+    if as_of is not None:
+        _check_sides(given, as_of)
+
+
+def _check_sides(given: Settings, as_of: dt.date) -> dt.date | None:
+    """Raise BadParameters unless horizon and since lie on their sides of a day; the day of since, if it names one."""
+    horizon_days(given.horizon, as_of)
+    return None if given.since is None or _is_results(given.since) else read_since(given.since, as_of)
+
+
+def check_periods(given: Settings, read: Orders) -> None:
+    """Raise BadParameters unless horizon and since fit the orders: before anything is counted or fitted."""
+    as_of = read.default_as_of() if given.as_of is None else read_day(given.as_of, "as_of")
+    day, first = _check_sides(given, as_of), read.profile["first_day"]
+    if day is not None and day < first:
+        told = named("since", given.since)
+        raise BadParameters(f"{told} begins on {day}, before the first order, of {first}. Give a later day.")
+
+
+def _is_results(since: str) -> bool:
+    return (Path(since) / "model.json").exists()
+
+
+def check_files(given: Settings) -> None:
+    """Raise BadParameters for files beside the orders that are not there."""
+    for name in ("referrals", "influence", "attributes"):
+        path = getattr(given, name)
+        if path is not None and not is_database(path) and not glob.has_magic(path) and not Path(path).exists():
+            raise BadParameters(f"{named(name, path)}: there is no such file.")
+
+
+def check_columns(given: Settings, read: Orders) -> None:
+    """Raise BadOrders for columns that are not there, before anything is counted or fitted."""
+    if given.category is not None:
+        check_group(read, given.category, "category")
+    if given.peers is not None and given.attributes is not None:
+        known = attribute_columns(given.attributes, read.engine)
+        refuse_missing_attribute(known, given.peers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.errors import BadParameters
 
 if TYPE_CHECKING:

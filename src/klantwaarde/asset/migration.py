@@ -12,8 +12,7 @@ import pyarrow as pa
 from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
 from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, of_source, pair_engine, placing
-from klantwaarde.data.cells import check_unit
-from klantwaarde.data.customers import year_before
+from klantwaarde.calendar import check_unit, year_before
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import MONEY, TIERS
 from klantwaarde.errors import BadOrders, BadParameters

@@ -36,7 +36,7 @@ from klantwaarde.asset.standing import (
     pair_engine,
     standing,
 )
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.data.engine import Engine
 from klantwaarde.data.engine import statement as sql_of
 from klantwaarde.errors import BadOrders, BadParameters

@@ -108,6 +108,13 @@ def attributes(
     return Attributes(customers.engine, read.told, *made, columns, kept, lines, findings, notes)
 
 
+def attribute_columns(source: Any, engine: Engine) -> Mapping[str, str]:
+    """The columns of a source of attributes with their types: to be checked before anything is counted."""
+    read = opened(engine, source, "attributes", Manner())
+    closed(read)
+    return read.types
+
+
 def _matched(
     customers: Customers, read: Opened, customer_id: str, others: list[str], readings: Mapping[str, Reading]
 ) -> tuple[str, Ids]:

@@ -13,7 +13,7 @@ from klantwaarde.data.engine import statement
 from klantwaarde.data.lines import create_occasions
 from klantwaarde.data.orders import Orders, refuse_too_much
 from klantwaarde.data.window import window
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def embedded(orders: Orders) -> DuckDB:
     """The engine of orders that a state can keep."""
     if isinstance(orders.engine, DuckDB):
         return orders.engine
-    raise BadParameters("A state is kept by the duckdb engine only. Leave --engine out, or leave --state out.")
+    raise BadParameters(f"A state is kept by {named('engine', 'duckdb')} only. Leave one of engine and state out.")
 
 
 def batch_id(orders: Orders) -> str:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.calendar import read_unit
+from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klantwaarde.typing import Array
-
-UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
-"""Days per unit of time; a year is 365.25 days, a month a twelfth of it."""
 
 _ONE_EACH: Any = None  # so that n may be left out, and is an array to whoever reads it
 
@@ -44,7 +42,7 @@ class Cells:
         n = np.ones_like(x) if self.n is None else _column(self.n, "n")
         columns = {"x": x, "t_x": _column(self.t_x, "t_x"), "T": _column(self.T, "T"), "n": n}
         _same_length(columns)
-        check_unit(self.unit)
+        object.__setattr__(self, "unit", read_unit(self.unit))
         _refuse(columns, _history_faults(**columns))
         for name, values in columns.items():
             object.__setattr__(self, name, values)
@@ -108,13 +106,6 @@ class SpendCells:
 
     def __len__(self) -> int:
         return len(self.x)
-
-
-def check_unit(unit: str) -> float:
-    """Days per unit. Raises BadParameters for a unit that is not day, week, month or year."""
-    if unit not in UNITS:
-        raise BadParameters(f"unit={unit!r} is not one of {', '.join(UNITS)}.")
-    return UNITS[unit]
 
 
 def _renamed(frame: Mapping[str, Any], aliases: dict[str, str], needed: tuple[str, ...]) -> dict[str, Any]:

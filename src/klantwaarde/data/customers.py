@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from klantwaarde.data.cells import Cells, SpendCells, check_unit
+from klantwaarde.calendar import check_unit, read_day, read_unit, year_before
+from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
 from klantwaarde.data.window import Window, window
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, named
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Customers:
     def spend(self) -> SpendCells:
         """The distinct (x, zbar) with counts, of customers with repeat purchases. Raises BadOrders without amounts."""
         if not self.orders.has_money:
-            raise BadOrders("The orders carry no amounts, so spend cannot be modelled. Name them with amount=.")
+            raise BadOrders(
+                f"The orders carry no amounts, so spend cannot be modelled. Name them with {named('amount')}."
+            )
         table = self.engine.arrow(statement("spend_cells", customers=self.table))
         if not len(table):
             raise BadOrders("No customer bought on two days, so repeat spend cannot be modelled.")
@@ -102,7 +105,7 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     a few lines that stand apart after it are no end); orders after it are left out and counted. unit: day, week,
     month or year, the unit of t_x and T.
     """
-    check_unit(unit)
+    unit = read_unit(unit)
     end, said = _end(orders, as_of)
     table = orders.engine.new_name("customers")
     sql = statement("customers", absent=orders.columns.absent, occasions=orders.occasions)
@@ -112,31 +115,9 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     orders.engine.view(table, f"select {columns} from {kept}")
     totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
     if not totals["customers"]:
-        raise BadOrders(f"There is no usable order up to {end}: those that there are come later. Check the dates.")
+        raise BadOrders(f"No usable order is dated on or before {end}; all are later. Check the dates.")
     after = orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
     return Customers(orders, table, end, unit, totals, after, said)
-
-
-def year_before(day: dt.date) -> dt.date:
-    """The same day of the month twelve months earlier (28 February for 29 February)."""
-    try:
-        return day.replace(year=day.year - 1)
-    except ValueError:
-        return day.replace(year=day.year - 1, day=28)
-
-
-def read_day(given: str | dt.date, name: str) -> dt.date:
-    """A day from YYYY-MM-DD or a date. Raises BadParameters for anything else."""
-    if isinstance(given, dt.datetime):
-        return given.date()
-    if isinstance(given, dt.date):
-        return given
-    try:
-        return dt.date.fromisoformat(given)
-    except (TypeError, ValueError) as error:
-        raise BadParameters(
-            f"{name}={given!r} is not a day. Write it as YYYY-MM-DD, for instance 2024-12-31."
-        ) from error
 
 
 def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message, ...]]:
@@ -148,7 +129,7 @@ def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Me
     first: dt.date = orders.profile["first_day"]
     if end < first:
         last = orders.profile["last_past_day"]
-        raise BadOrders(f"as_of={end} lies before the first order ({first}). Orders run from {first} to {last}.")
+        raise BadOrders(f"{named('as_of', str(end))} lies before the first order. Orders run from {first} to {last}.")
     return end, ()
 
 

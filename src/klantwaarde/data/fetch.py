@@ -12,7 +12,7 @@ from klantwaarde.data.adbc import connected, quoted, said
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier
 from klantwaarde.data.uri import POSTGRESQL, SQLITE, driver_of, masked, name_parts
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,7 +76,9 @@ def _only_table(cursor: Any, uri: str) -> tuple[str, ...]:
     found = _tables(cursor, uri)
     if len(found) != 1:
         names = ", ".join(map(".".join, found[:20])) or "none"
-        raise BadOrders(f"{masked(uri)} holds the tables {names}. Say which one with table=, or give a query=.")
+        raise BadOrders(
+            f"{masked(uri)} holds the tables {names}. Say which one with {named('table')}, or give a {named('query')}."
+        )
     return found[0]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from klantwaarde.data.engine import identifier, statement
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
@@ -31,12 +32,19 @@ class Grouped(NamedTuple):
     left_out: int
 
 
+def check_group(orders: Orders, column: str, name: str) -> None:
+    """Raise BadParameters unless the source has the column, which the setting `name` named."""
+    known = orders.engine.columns(orders.source)
+    if column not in known:
+        hint = "".join(f" Did you mean {close!r}?" for close in difflib.get_close_matches(column, known, n=1))
+        told = f" for {named(name)}" if name != column else ""
+        raise BadParameters(f"The orders have no column {column!r}{told}.{hint} Their columns are {', '.join(known)}.")
+
+
 def grouped(orders: Orders, column: str, as_of: dt.date) -> Grouped:
     """The lines up to a day, by a column of the source. Raises BadParameters where there is no such column."""
     engine = orders.engine
-    known = engine.columns(orders.source)
-    if column not in known:
-        raise BadParameters(f"The orders have no column {column!r}. They have {', '.join(known)}.")
+    check_group(orders, column, column)
     if orders.batches is not None:
         raise BadParameters(f"A state keeps no column {column!r}: give all orders at once, without a state.")
     customer, day, amount = orders.expressions

@@ -12,7 +12,7 @@ from klantwaarde.data.engine import Engine, identifier, literal
 from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.data.source import PARQUET, open_source
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +68,9 @@ def opened(base: Engine, source: Any, what: str, manner: Manner) -> Opened:
 
 def closed(source: Opened) -> None:
     """Let go of the copy of a text file; views cost nothing."""
-    engine, named = source.engine, "table_name = $name"
+    engine, like = source.engine, "table_name = $name"
     if isinstance(engine, DuckDB) and engine.rows(
-        f"select 1 as one from duckdb_tables() where {named}", {"name": source.name}
+        f"select 1 as one from duckdb_tables() where {like}", {"name": source.name}
     ):
         engine.drop(source.name)
 
@@ -96,23 +96,24 @@ def found_columns(
     needed: part to column; wished: part to (column that was named, standard name). Raises BadOrders for a missing
     column, BadParameters for a column named for two parts.
     """
-    named = dict(needed) | {part: name for part, (name, _) in wished.items() if name is not None}
-    missing = [_missing(part, name, what, types) for part, name in named.items() if name not in types]
+    given = dict(needed) | {part: name for part, (name, _) in wished.items() if name is not None}
+    missing = [_missing(part, name, what, types) for part, name in given.items() if name not in types]
     if missing:
         raise BadOrders("\n".join(missing))
-    taken = list(named.values())
+    taken = list(given.values())
     twice = sorted({name for name in taken if taken.count(name) > 1})
     if twice:
         raise BadParameters(f"Column {', '.join(map(repr, twice))} was named for two things. Name each column once.")
     free = {part: usual for part, (_, usual) in wished.items() if usual in types and usual not in taken}
-    return {part: named.get(part) or free.get(part) for part in (*needed, *wished)}
+    return {part: given.get(part) or free.get(part) for part in (*needed, *wished)}
 
 
 def _missing(part: str, name: str, what: str, types: Mapping[str, str]) -> str:
     lowered = {column.lower(): column for column in types}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    return f"The {what} have no column {name!r}.{hint} Their columns are {', '.join(types)}. Name it with {part}=."
+    told = f"The {what} have no column {name!r}.{hint} Their columns are {', '.join(types)}."
+    return f"{told} Name it with {named(part)}, or rename it."
 
 
 def filled(column: str, kind: str) -> str:

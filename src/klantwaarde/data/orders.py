@@ -13,11 +13,11 @@ from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
-from klantwaarde.data.parse import EXAMPLES, Reading
-from klantwaarde.data.source import open_source
+from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
+from klantwaarde.data.source import check_encoding, open_source
 from klantwaarde.data.uri import is_database
 from klantwaarde.data.window import Window, window
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def orders(
     Raises BadOrders naming the rows, the reason and the remedy.
     """
     _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
+    check_reading(encoding, timezone, date_format, decimal)
+    check_money(amount, quantity, price, margin)
     where = {"table": table, "query": query, "encoding": encoding}
     runs, name, told = _open(source, engine, master, memory_limit, timezone, where)
     types = runs.columns(name)
@@ -143,11 +145,11 @@ def _open(
 ) -> tuple[Engine, str, str]:
     """The engine, the name of the source in it, and what the source is, in words."""
     _refuse_words(engine=(engine, ("duckdb", "spark")))
-    if timezone not in available_timezones():
-        raise BadParameters(f"timezone={timezone!r} is not known. Give a name such as 'Europe/Amsterdam'.")
     if engine == "spark" or spark.is_frame(source):
         if is_database(source):
-            raise BadOrders("Orders from a database are read by engine='duckdb'; on Spark, hand in a Spark DataFrame.")
+            raise BadOrders(
+                f"Orders from a database are read by {named('engine', 'duckdb')}; on Spark, hand in a Spark DataFrame."
+            )
         cluster = spark.Spark(source.sparkSession) if spark.is_frame(source) else spark.start(master)
         cluster.set_timezone(timezone)
         name = cluster.new_name("source")
@@ -157,10 +159,34 @@ def _open(
     return embedded, "source", open_source(embedded, "source", source, **where)
 
 
+def check_reading(encoding: str, timezone: str, date_format: str | None, decimal: str | None) -> None:
+    """Raise BadParameters for a manner of reading that there is not: before anything is read."""
+    check_encoding(encoding)
+    if timezone not in available_timezones():
+        close = difflib.get_close_matches(timezone, available_timezones(), n=1)
+        hint = f" Did you mean {close[0]}?" if close else " Give a name such as 'Europe/Amsterdam'."
+        raise BadParameters(f"{named('timezone', timezone)} is not known.{hint}")
+    if date_format is not None:
+        check_format(date_format)
+    if decimal is not None:
+        check_decimal(decimal)
+
+
+def check_money(amount: str | None, quantity: str | None, price: str | None, margin: str | None) -> None:
+    """Raise BadParameters for columns of money that do not go together."""
+    both = f"{named('quantity')} and {named('price')}"
+    if (quantity is None) != (price is None):
+        raise BadParameters(f"{both} go together: give both, or give {named('amount')}.")
+    if amount not in {None, "", "auto"} and price is not None:
+        raise BadParameters(f"Give either {named('amount')}, or {both}, not all of them.")
+    if margin is not None and amount in {None, ""} and price is None:
+        raise BadParameters(f"{named('margin')} goes with amounts: give {named('amount')} too, or {both}.")
+
+
 def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, allowed) in given.items():
         if value not in allowed:
-            raise BadParameters(f"{name}={value!r} is not understood. Choose from {', '.join(map(repr, allowed))}.")
+            raise BadParameters(f"{named(name, value)} is not understood. Choose from {', '.join(map(repr, allowed))}.")
 
 
 def _columns(
@@ -175,12 +201,7 @@ def _columns(
 ) -> Columns:
     if amount == "auto":
         amount = "amount" if "amount" in types and quantity is None and price is None else None
-    if (quantity is None) != (price is None):
-        raise BadParameters("quantity and price go together: give both, or give amount.")
-    if amount is not None and price is not None:
-        raise BadParameters("Give either amount, or quantity and price, not all of them.")
-    if margin is not None and amount is None and price is None:
-        raise BadParameters("margin goes with amounts: give amount too, or quantity and price.")
+    check_money(amount, quantity, price, margin)
     columns = Columns(customer_id, date, amount, quantity, price, margin, order_id)
     missing = [(part, name) for part, name in columns._asdict().items() if name is not None and name not in types]
     if missing:
@@ -196,7 +217,9 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     lowered = {column.lower(): column for column in types}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    return f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {part}=."
+    return (
+        f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {named(part)}."
+    )
 
 
 def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool) -> dict[str, Any]:

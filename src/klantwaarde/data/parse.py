@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import duckdb
+
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
 DATE_FORMATS = (
@@ -35,7 +37,7 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
     """A text column as days. Day and month are never guessed: if both orders fit and differ, that is an error."""
     part = f"regexp_extract({identifier(column)}, {literal(TIME)}, 1)"
     if fmt is not None:
-        _refuse_format(engine, fmt)
+        check_format(fmt)
         # A format of the user's own may hold words and the time; else the part before the time is read by it.
         part = (
             f"case when try_strptime(trim({identifier(column)}), {literal(fmt)}) is null then {part} "
@@ -52,17 +54,24 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
     if unreadable and strict:
         known = good[best] or fmt is not None
         reason = f"no dates of the form {best}" if known else "no dates we know, with years of four digits"
-        _refuse_unreadable(engine, source, column, sql, reason, "say how they are written with date_format=")
+        _refuse_unreadable(engine, source, column, sql, reason, f"say how they are written with {named('date_format')}")
     return Reading(sql, message("column_form", column=f"{column!r}", form=best), unreadable, fits["zones"])
 
 
-def _refuse_format(engine: DuckDB, fmt: str) -> None:
+def check_format(fmt: str) -> None:
+    """Raise BadParameters for a form of dates that nobody can read."""
     try:
-        engine.one(f"select try_strptime('', {literal(fmt)}) as day")
-    except BadOrders as error:
-        raise BadParameters(
-            f"date_format={fmt!r} is not understood. Write it like '%d-%m-%Y' or '%d %b %y %H:%M'."
-        ) from error
+        with duckdb.connect() as engine:
+            engine.execute(f"select try_strptime('', {literal(fmt)}) as day")
+    except duckdb.Error as error:
+        told = named("date_format", fmt)
+        raise BadParameters(f"{told} is not understood. Write it like '%d-%m-%Y' or '%d %b %y %H:%M'.") from error
+
+
+def check_decimal(mark: str) -> None:
+    """Raise BadParameters for another decimal mark than a point or a comma."""
+    if mark not in {".", ","}:
+        raise BadParameters(f"{named('decimal', mark)} is not understood. Choose from '.', ','.")
 
 
 def _as_day(part: str, fmt: str) -> str:
@@ -108,16 +117,17 @@ def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: 
         one, other = (_as_day(part, form) for form in (rivals[0], rival))
         differ = engine.rows(f"select {identifier(column)} as text from {source} where {one} <> {other} limit 1")
         if differ:
+            either = f"{named('date_format', rivals[0])} or {named('date_format', rival)}"
             raise BadOrders(
                 f"The dates in column {column!r} can be read as {rivals[0]} and as {rival} (for instance "
-                f"{differ[0]['text']!r}). Say which with date_format={rivals[0]!r} or date_format={rival!r}."
+                f"{differ[0]['text']!r}). Say which: {either}."
             )
 
 
 def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, *, strict: bool) -> Reading:
     """A text column as money or quantity, with a decimal point or, as the Dutch write, a decimal comma."""
-    if decimal not in {None, ".", ","}:
-        raise BadParameters(f"decimal={decimal!r} is not understood. Choose from '.', ','.")
+    if decimal is not None:
+        check_decimal(decimal)
     text = f"regexp_replace({identifier(column)}, '[€$£\\s]|EUR', '', 'g')"
     fits = engine.one(
         f"select count(*) filter (where {text} <> '') as filled, "
@@ -133,7 +143,7 @@ def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, 
     word = "point" if mark == "." else "comma"
     if unreadable and strict:
         _refuse_unreadable(
-            engine, source, column, sql, f"no numbers with a decimal {word}", "name the mark with decimal="
+            engine, source, column, sql, f"no numbers with a decimal {word}", f"name the mark with {named('decimal')}"
         )
     said = message("column_decimal", column=f"{column!r}", mark=message(f"decimal_{word}"))
     return Reading(sql, said, unreadable)
@@ -143,7 +153,7 @@ def _decimal_mark(column: str, fits: dict[str, int]) -> str:
     if fits["marked"] and fits["point"] == fits["comma"] == fits["filled"]:
         raise BadOrders(
             f"The numbers in column {column!r} can be read with a decimal point and with a decimal comma. "
-            "Say which with decimal='.' or decimal=','."
+            f"Say which: {named('decimal', '.')} or {named('decimal', ',')}."
         )
     return "." if fits["point"] >= fits["comma"] else ","
 
@@ -155,6 +165,6 @@ def _refuse_unreadable(engine: DuckDB, source: str, column: str, sql: str, reaso
     rows = engine.rows(f"select line, text {unread} order by line limit {EXAMPLES}")
     told = "; ".join(f"row {row['line']}: {row['text']!r}" for row in rows)
     raise BadOrders(
-        f"Column {column!r} holds {count} value(s) that are {reason} ({told}). Mend them, {remedy}, or pass "
-        "unreadable='set_aside' to leave these lines out, counted."
+        f"Column {column!r} holds {count} value(s) that are {reason} ({told}). Mend them, {remedy}, or give "
+        f"{named('unreadable', 'set_aside')} to leave these lines out, counted."
     )

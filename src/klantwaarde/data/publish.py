@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from klantwaarde.data.adbc import connected, quoted, refuse_missing
 from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.uri import DRIVERS, SQLITE, driver_of, file_of, masked, name_parts
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def check_target(uri: str, table: str) -> None:
     """Raise what `publish` would raise later: before anything is read."""
     if not driver_of(uri).writes:
         known = " or ".join(dict.fromkeys(driver.example for driver in DRIVERS.values() if driver.writes))
-        raise BadParameters(f"to={masked(uri)!r} can only be read from. Write to {known}.")
+        raise BadParameters(f"{named('to', masked(uri))} can only be read from. Write to {known}.")
     name_parts(table)
     if driver_of(uri) is SQLITE and not file_of(uri).exists():
         refuse_missing(uri, writes=True)
@@ -135,7 +135,7 @@ def _place(cursor: Any, uri: str, table: str) -> tuple[str, str]:
 def _taken(name: str, uri: str) -> BadParameters:
     return BadParameters(
         f"{name} in {masked(uri)} was not written by klantwaarde and would be lost. "
-        "Give another name with --to-table, or drop it first."
+        "Give another name with {named('to_table')}, or drop it first."
     )
 
 
@@ -152,5 +152,7 @@ def _sqlite_place(cursor: Any, uri: str, table: str) -> str:
 def _sqlite_name(table: str) -> str:
     *schema, name = name_parts(table)
     if schema not in ([], ["main"]) or name.lower().startswith("sqlite_"):
-        raise BadParameters(f"to_table={table!r}: a file of SQLite has no schemas. Give the table's name alone.")
+        raise BadParameters(
+            f"{named('to_table', table)}: a file of SQLite has no schemas. Give the table's name alone."
+        )
     return name

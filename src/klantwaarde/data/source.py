@@ -21,7 +21,7 @@ from klantwaarde.data import fetch
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.uri import is_database, refuse_unknown
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,8 +186,19 @@ def _opened(file: str, encoding: str) -> TextIO:
 def _is_utf8(encoding: str) -> bool:
     try:
         return codecs.lookup(encoding).name in {"utf-8", "utf-8-sig"}
-    except LookupError as error:
-        raise BadParameters(f"encoding={encoding!r} is not known. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
+    except (LookupError, ValueError) as error:
+        told = named("encoding", encoding)
+        raise BadParameters(f"{told} is not known. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise BadParameters for an encoding that is not known, or is none of text: rot13, base64."""
+    if not _is_utf8(encoding):
+        try:
+            "".encode(encoding)
+        except LookupError as error:
+            told = named("encoding", encoding)
+            raise BadParameters(f"{told} is no encoding of text. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
 
 
 def _in_utf8(files: list[str], encoding: str, folder: Path) -> list[str]:
@@ -212,7 +223,7 @@ def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> N
     if table is None and len(names) == 1:
         table = names[0]
     if table is None or table not in names:
-        raise BadOrders(f"{file} holds the tables {', '.join(names) or 'none'}. Say which one with table=.")
+        raise BadOrders(f"{file} holds the tables {', '.join(names) or 'none'}. Say which one with {named('table')}.")
     schema = next(row["table_schema"] for row in found if row["table_name"] == table)
     engine.run(f"create temp view {name} as select * from {name}_file.{identifier(schema)}.{identifier(table)}")
 

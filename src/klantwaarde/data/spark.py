@@ -12,7 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from klantwaarde.data.engine import forgetting, identifier, used
-from klantwaarde.errors import BadOrders, BadParameters, MissingExtra
+from klantwaarde.errors import BadOrders, BadParameters, MissingExtra, named
 from klantwaarde.files import whole_file
 
 if TYPE_CHECKING:
@@ -208,7 +208,9 @@ def start(master: str) -> Spark:
         builder = SparkSession.builder.master(master).appName("klantwaarde").config("spark.ui.enabled", "false")
         session = builder.config("spark.log.level", "ERROR").getOrCreate()
     except (PySparkException, RuntimeError) as error:
-        raise BadParameters(f"Spark does not start with master={master!r}: {str(error).splitlines()[0]}") from error
+        raise BadParameters(
+            f"Spark does not start with {named('master', master)}: {str(error).splitlines()[0]}"
+        ) from error
     return Spark(session)
 
 

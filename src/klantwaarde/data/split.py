@@ -10,7 +10,7 @@ from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import statement
 from klantwaarde.data.lines import create_occasions
 from klantwaarde.data.orders import Orders
-from klantwaarde.errors import BadOrders
+from klantwaarde.errors import BadOrders, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,8 @@ def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") ->
     """The base at the split, and per customer then known: history in days, and orders and money in (split, end]."""
     first: dt.date = orders.profile["first_day"]
     if not first < split < end:
-        raise BadOrders(f"split={split} must lie between the first order ({first}) and the end of observation ({end}).")
+        told = named("split", str(split))
+        raise BadOrders(f"{told} must lie between the first order ({first}) and the end of observation ({end}).")
     before = customers(orders, split, unit)
     sql = statement("holdout", customers=before.table, occasions=orders.occasions)
     return before, orders.engine.arrow(sql, {"as_of": split, "end": end})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 
 
 class Driver(NamedTuple):
@@ -126,5 +126,7 @@ def name_parts(table: str) -> tuple[str, ...]:
     names = tuple(quoted.replace('""', '"') or bare for quoted, bare in parts)
     whole = r'("([^"]|"")+"|[^."]+)(\.("([^"]|"")+"|[^."]+))?'
     if not re.fullmatch(whole, table) or any(len(name.encode()) > 63 or "\0" in name for name in names):
-        raise BadParameters(f"table={table!r} is not understood. Write it as table, schema.table or '\"odd.name\"'.")
+        raise BadParameters(
+            f"{named('table', table)} is not understood. Write it as table, schema.table or '\"odd.name\"'."
+        )
     return names

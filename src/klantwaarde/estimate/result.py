@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.models import MODELS, SPEND_MODELS

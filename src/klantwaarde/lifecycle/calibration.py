@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
-from klantwaarde.data.customers import Customers, customers, read_day, year_before
+from klantwaarde.calendar import check_unit, read_day, year_before
+from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import statement
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from klantwaarde.data.customers import Customers, customers, read_day
+from klantwaarde.calendar import read_day
+from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
-from klantwaarde.errors import BadParameters
+from klantwaarde.calendar import check_unit
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.lifecycle.next_order import overdue_from
 from klantwaarde.wording.message import Message, message
 
@@ -135,7 +135,7 @@ class Marks(NamedTuple):
 def rules_named(name: str) -> Rules:
     """A rule set. Raises BadParameters for a name that is none."""
     if name not in RULES:
-        raise BadParameters(f"rules={name!r} is not one of {', '.join(RULES)}.")
+        raise BadParameters(f"{named('rules', name)} is not one of {', '.join(RULES)}.")
     return RULES[name]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.data.engine import statement
 from klantwaarde.lifecycle.next_order import NO_FEWER, NO_MORE, Limits, limits, overdue, time_to_next
 from klantwaarde.lifecycle.rules import (

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from klantwaarde.calendar import read_day
 from klantwaarde.data.attributes import Attributes
-from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.lines import create_occasions
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
 
@@ -150,7 +151,9 @@ def stages(
             "These orders are not those that were scored. Hand in the ones that the scores were made of."
         )
     if as_of is not None and read_day(as_of, "as_of") != base.as_of:
-        raise BadParameters(f"as_of={as_of} is not the day of the scores, {base.as_of}. Score as of that day first.")
+        raise BadParameters(
+            f"{named('as_of', str(as_of))} is not the day of the scores, {base.as_of}. Score as of that day first."
+        )
     found = staged(replace(base, orders=orders), scored.fit, rules_named(rules), cuts, previous, prospects)
     return replace(found, scored=scored)
 

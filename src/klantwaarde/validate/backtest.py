@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
-from klantwaarde.data.customers import Customers, read_day
+from klantwaarde.calendar import check_unit, read_day
+from klantwaarde.data.customers import Customers
 from klantwaarde.data.split import holdout
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit, spend_line

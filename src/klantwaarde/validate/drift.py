@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
-from klantwaarde.data.customers import Customers, customers, read_day
+from klantwaarde.calendar import check_unit, read_day
+from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import statement
 from klantwaarde.data.split import sample
 from klantwaarde.wording.message import Message, message

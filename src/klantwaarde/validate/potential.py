@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.models import GammaGamma, ParetoNBD
 from klantwaarde.validate.metrics import _ordered, spearman
@@ -173,7 +173,7 @@ class _Outcome(NamedTuple):
 
 def _repeated(once: Callable[[], _Outcome], repeats: int, names: tuple[str, ...], left_out: int) -> HiddenSpend:
     if repeats < 1:
-        raise BadParameters(f"repeats={repeats} must be 1 or more.")
+        raise BadParameters(f"{named('repeats', repeats)} must be 1 or more.")
     drawn = [once() for _ in range(repeats)]
     kept = [one for one in drawn if one.hidden.any()]
     if not kept:

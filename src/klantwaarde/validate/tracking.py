@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.data.engine import statement
 from klantwaarde.data.names import MOST_PERIODS
 

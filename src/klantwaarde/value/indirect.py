@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.links import Links, together
 from klantwaarde.errors import BadOrders, BadParameters

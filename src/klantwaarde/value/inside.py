@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from klantwaarde.data.cells import Cells, check_unit
-from klantwaarde.data.customers import read_day, year_before
+from klantwaarde.calendar import check_unit, read_day, year_before
+from klantwaarde.data.cells import Cells
 from klantwaarde.data.lines import Columns
 from klantwaarde.data.script import base_views, read_cells, scoring_views, script, sub_select
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_fit
 from klantwaarde.files import whole_file
 from klantwaarde.value.discount import continuous_rate, horizon_days
@@ -51,7 +51,9 @@ class Base:
     def __post_init__(self) -> None:
         """Refuse a dialect in which the statements are not tried."""
         if self.dialect not in DIALECTS:
-            raise BadParameters(f"dialect={self.dialect!r} is not understood. Choose from {', '.join(DIALECTS)}.")
+            raise BadParameters(
+                f"{named('dialect', self.dialect)} is not understood. Choose from {', '.join(DIALECTS)}."
+            )
 
     @property
     def has_money(self) -> bool:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.cells import Cells, check_unit
+from klantwaarde.calendar import check_unit
+from klantwaarde.data.cells import Cells
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.grouped import Grouped, grouped
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell
 from klantwaarde.value.peers import Peers, fit_peers, peer_headroom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from klantwaarde.data.attributes import Attributes
     from klantwaarde.data.customers import Customers
@@ -33,6 +35,15 @@ class Beside(NamedTuple):
     scores: str
 
 
+def refuse_missing_attribute(known: Collection[str], column: str) -> None:
+    """Raise BadParameters unless the attributes have the column that peers share."""
+    others = [name for name in known if name != "customer_id"]
+    if column not in others:
+        hint = "".join(f" Did you mean {close!r}?" for close in difflib.get_close_matches(column, others, n=1))
+        told = f"The attributes have no column {column!r} for {named('peers')}."
+        raise BadParameters(f"{told}{hint} Peers share one of {', '.join(others)}.")
+
+
 def beside_peers(
     customers: Customers, attributes: Attributes, column: str, whole: Fit[ParetoNBD], delta: float, tau: float
 ) -> Beside:
@@ -40,9 +51,7 @@ def beside_peers(
 
     Raises BadParameters where the attributes have no such column.
     """
-    if column not in attributes.columns:
-        known = ", ".join(attributes.columns)
-        raise BadParameters(f"The attributes have no column {column!r}; peers share one of {known}.")
+    refuse_missing_attribute(attributes.columns, column)
     engine, levels = customers.engine, customers.engine.new_name("levels")
     value = f"coalesce(cast({identifier(column)} as varchar), 'unknown')"
     engine.view(levels, f"select customer_id, {value} as level from {attributes.view}")

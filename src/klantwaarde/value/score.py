@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde import quantities
-from klantwaarde.data.cells import check_unit
+from klantwaarde.calendar import check_unit, read_discount_rate, read_margin_rate
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, selecting, statement
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
-from klantwaarde.errors import BadParameters, MissingExtra
+from klantwaarde.errors import BadParameters, MissingExtra, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
@@ -26,7 +26,7 @@ from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.indirect import ESTIMATE
 from klantwaarde.value.potential import headroom_orders
 from klantwaarde.value.tiers import TierSizes, tier_sizes
-from klantwaarde.value.totals import COMPUTED, Given, Totals, Wishes, totals
+from klantwaarde.value.totals import COMPUTED, Given, Totals, Wishes, share_of, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,7 +130,9 @@ def check_partitions(columns: Sequence[str]) -> None:
     groups = [name for name, unit, _ in SCORED if unit == "name"]
     for column in columns:
         if column not in groups:
-            raise BadParameters(f"partition_by={column!r} is no column of groups. Choose from {', '.join(groups)}.")
+            raise BadParameters(
+                f"{named('partition_by', column)} is no column of groups. Choose from {', '.join(groups)}."
+            )
 
 
 def score(
@@ -138,15 +140,15 @@ def score(
     fit: Fit[Any],
     spend: Fit[Any] | None = None,
     *,
-    annual_discount_rate: float = 0.10,
-    margin_rate: float | None = None,
+    annual_discount_rate: float | str = 0.10,
+    margin_rate: float | str | None = None,
     horizon: str | dt.date = "12 months",
     rank_by: RankBy = "last_year",
     potential: Fit[Any] | None = None,
     tau: float = 0.9,
     referrals: Links | None = None,
     influence: Links | None = None,
-    influence_share: float | Literal["estimate"] = ESTIMATE,
+    influence_share: float | str = ESTIMATE,
     attributes: Attributes | None = None,
     peers: str | None = None,
     category: str | None = None,
@@ -154,6 +156,7 @@ def score(
     """Every customer with history, chances, expected orders and spend, value in total, tier and rank.
 
     fit: a timing model; spend: a spend model, None where the orders carry no amounts (money columns are then empty).
+    Rates are fractions or text such as "10%".
     annual_discount_rate: effective, per year. margin_rate: margin per unit of revenue (default 1: value is revenue;
     not to be given where the orders carry margins). horizon: of p_active and expected_orders, a duration or a day.
     rank_by: margin of the last year, residual value (rlv), or all margin realised.
@@ -180,7 +183,17 @@ def score(
         customers,
         valued,
         parameters,
-        Wishes(terms.delta, tau, terms.margin_rate, terms.horizon_days, fit, whole, influence_share, peers, category),
+        Wishes(
+            terms.delta,
+            tau,
+            terms.margin_rate,
+            terms.horizon_days,
+            fit,
+            whole,
+            share_of(influence_share),
+            peers,
+            category,
+        ),
         Given(referrals, influence, attributes),
     )
     parameters |= total.parameters
@@ -192,22 +205,22 @@ def score(
 def _terms(
     customers: Customers,
     fit: Fit[Any],
-    annual: float,
-    margin_rate: float | None,
+    annual: float | str,
+    margin_rate: float | str | None,
     horizon: str | dt.date,
     rank_by: RankBy,
 ) -> Terms:
     if rank_by not in get_args(RankBy):
-        raise BadParameters(f"rank_by={rank_by!r} is not one of {', '.join(get_args(RankBy))}.")
+        raise BadParameters(f"{named('rank_by', rank_by)} is not one of {', '.join(get_args(RankBy))}.")
     if fit.unit is None:
         raise BadParameters(f"{fit.name} is a spend model. Give the timing model first, then the spend model.")
     days = horizon_days(horizon, customers.as_of)
     delta = continuous_rate(annual, check_unit(fit.unit))
     rate = _margin_rate(customers, margin_rate)
-    return Terms(annual, rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta)
+    return Terms(read_discount_rate(annual), rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta)
 
 
-def _margin_rate(customers: Customers, given: float | None) -> float:
+def _margin_rate(customers: Customers, given: float | str | None) -> float:
     if customers.orders.has_margin:
         check_margin_rate(given, has_margin=True)
         known = customers.engine.one(statement("margins", lines=customers.orders.lines), {"as_of": customers.as_of})
@@ -215,14 +228,11 @@ def _margin_rate(customers: Customers, given: float | None) -> float:
     return check_margin_rate(given, has_margin=False)
 
 
-def check_margin_rate(given: float | None, *, has_margin: bool) -> float:
+def check_margin_rate(given: float | str | None, *, has_margin: bool) -> float:
     """The margin per unit of revenue, 1 where none was given. Raises BadParameters where it cannot be."""
     if has_margin and given is not None:
-        raise BadParameters("The orders carry margins of their own; leave margin_rate out.")
-    rate = 1.0 if given is None else given
-    if not 0 < rate <= 1:
-        raise BadParameters(f"margin_rate={rate!r} must lie above 0 and up to 1: 0.30 is thirty cents on the euro.")
-    return rate
+        raise BadParameters(f"The orders carry margins of their own; leave {named('margin_rate')} out.")
+    return 1.0 if given is None else read_margin_rate(given)
 
 
 def pareto_fit(customers: Customers, fit: Fit[Any], given: Fit[Any] | None = None) -> Fit[Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from klantwaarde.calendar import read_share
 from klantwaarde.data.engine import Engine, statement
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.indirect import Indirect, indirect
 from klantwaarde.value.opportunity import Beside, Breadth, beside_peers, breadth
 
@@ -121,15 +122,19 @@ def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wis
     return Totals(sql, view, cuts, given, wishes.tau, through, beside, wide)
 
 
+def share_of(given: float | str) -> float | Literal["estimate"]:
+    """The socially induced share of value, as it was asked for. Raises BadParameters."""
+    return "estimate" if given == "estimate" else read_share(given, "influence_share")
+
+
 def _check(customers: Customers, wishes: Wishes, given: Given) -> None:
     if wishes.peers is not None and given.attributes is None:
-        raise BadParameters("peers names an attribute of the customers: give attributes too.")
+        told = named("peers", wishes.peers)
+        raise BadParameters(f"{told} is an attribute of the customers: give {named('attributes')} too.")
     asked = [name for name in ("referrals", "influence") if getattr(given, name) is not None]
     asked += ["category"] if wishes.category else []
     if asked and not customers.orders.has_money:
         raise BadParameters(f"The orders carry no amounts, so that there is no value for {' and '.join(asked)}.")
-    if wishes.influence_share != "estimate" and not 0 <= float(wishes.influence_share) < 1:
-        raise BadParameters(f"influence_share={wishes.influence_share!r} must lie from 0 to below 1, or be 'estimate'.")
 
 
 def _tables(
