@@ -77,7 +77,7 @@ class TestFiles:
         ("text", "reason"),
         [
             ("margin_rat = 0.3", r"Unknown setting in .*s\.toml: margin_rat\. Did you mean margin_rate\?"),
-            ("margin_rate = true", "margin_rate= True should be a number, or a percentage"),
+            ("margin_rate = true", "margin_rate=True should be a number, or a percentage"),
             ("keep_model = 'yes'", "should be true or false"),
             ("title = 3", "should be text"),
             (f"title = {'[' * 5000}{']' * 5000}", "not a TOML file of settings: it is nested too deep"),

@@ -247,8 +247,8 @@ def _kind(kind: str) -> str:
 
 def _named(name: str, value: Any) -> str:
     """A setting with its value, cut where the value is long."""
-    shown = repr(value) if len(repr(value)) <= MOST_SHOWN else f"{repr(value)[:MOST_SHOWN]}..."
-    return f"{named(name)} {shown}"
+    shown = repr(value)
+    return named(name, value if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}...")
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
