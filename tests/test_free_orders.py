@@ -34,7 +34,7 @@ def scored(lines: pd.DataFrame) -> tuple[pd.DataFrame, kw.Fit]:
 
 
 def test_who_paid_nothing_is_expected_to_pay_what_the_formula_says() -> None:
-    found, spend = scored(shop({"free": 0.0, "cent": 0.01}))
+    found, spend = scored(shop({"free": 0.0}))
     p, q, gamma = spend.model
     assert found.expected_spend["free"] == pytest.approx(p * gamma / (3 * p + q - 1), rel=1e-12)
     assert found.expected_spend["free"] < 0.5 * p * gamma / (q - 1)

@@ -173,10 +173,10 @@ class TestPeople:
             return np.bincount(links.source, each, minlength=len(value))
 
         ends = np.stack([worth(chance) for chance in BAND])
-        known = linked.nodes.customer_id.notna().to_numpy()
-        order = np.argsort(-np.where(known, worth(links.anyway), -np.inf), kind="stable")[:MOST]
+        order = np.argsort(-worth(links.anyway), kind="stable")[:MOST]
         rows = linked.facts["referrers"]
-        assert [row["customer_id"] for row in rows] == [int(who) for who in linked.nodes.customer_id.iloc[order]]
+        assert [str(row["customer_id"]) for row in rows] == linked.nodes.id.iloc[order].tolist()
+        assert [row["outside"] for row in rows] == linked.nodes.customer_id.iloc[order].isna().tolist()
         for node, row in zip(order, rows, strict=True):
             assert row["crv"] == pytest.approx(worth(links.anyway)[node])
             assert (row["low"], row["high"]) == pytest.approx((ends[:, node].min(), ends[:, node].max()))

@@ -48,7 +48,7 @@ from klantwaarde.pipeline import Run, report_again, run
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
-from klantwaarde.wording.message import from_kept
+from klantwaarde.wording.message import from_data, from_kept
 
 
 @app.command("demo")
@@ -219,6 +219,9 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
     paper.print(_pyramid(told))
     for check in (c for section in told["doctor"]["sections"].values() for c in section if c["level"] == "warning"):
         words.print(f"! {check['text']}", style="yellow", markup=False)
+    for file in (told["total"] or {}).get("files", ()):
+        if file["said"]:
+            words.print(f"! {from_data(file['said'])}", style="yellow", markup=False)
     choice = made.record["choice"]
     words.print(f"Scored with {told['model']['name']} ({told['model']['status']}). {choice or ''}", markup=False)
     if told["model"]["status"] != "converged":

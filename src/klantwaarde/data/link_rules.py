@@ -82,8 +82,7 @@ def first_referrers(links: Columns) -> tuple[Mask, Mask]:
 
     Links without a day come after those with one.
     """
-    late = np.where(links.day == DATELESS, np.iinfo(np.int64).max, links.day)
-    order = np.lexsort((links.line, late, links.target))
+    order = np.lexsort((links.line, _late(links.day), links.target))
     target, source = links.target[order], links.source[order]
     begins = np.append(True, target[1:] != target[:-1])[: len(target)]
     leader = source[begins][np.cumsum(begins) - 1]
@@ -95,18 +94,31 @@ def first_referrers(links: Columns) -> tuple[Mask, Mask]:
 def closing_links(links: Columns, nodes: int) -> Mask:
     """Per link, whether it closes a circle: the latest of the circle's links, by day, then line.
 
-    Each target has one link, so circles have no link in common and cutting one of each leaves a forest. A link
-    without a day counts as earlier than any other.
+    Each target has one link, so circles have no link in common and cutting one of each leaves a forest. A link without
+    a day counts as later than any other, as it does among several referrers: what is not known gives way.
     """
-    parent = np.full(nodes, -1, dtype=np.int64)
+    parent, place = np.full(nodes, -1, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
     parent[links.target] = links.source
-    circle = circles(parent)[links.target]
+    order = np.lexsort((links.line, _late(links.day)))
+    place[links.target[order]] = np.arange(len(order))
+    return np.isin(links.target, last_of_circles(parent, place))
+
+
+def last_of_circles(parent: Ints, place: Ints) -> Ints:
+    """The nodes, one per circle, whose own link came last of their circle's; rising.
+
+    parent: (m,), -1 for none; place: (m,), of each node's own link in the order in which links came about.
+    """
+    circle = circles(parent)
     on = np.flatnonzero(circle >= 0)
-    order = on[np.lexsort((links.line[on], links.day[on], circle[on]))]
+    order = on[np.lexsort((place[on], circle[on]))]
     ends = np.append(circle[order][1:] != circle[order][:-1], True)[: len(order)]
-    closing = np.zeros(len(links.line), dtype=bool)
-    closing[order[ends]] = True
-    return closing
+    return np.sort(order[ends])
+
+
+def _late(day: Ints) -> Ints:
+    """The days, those that are not known after all others."""
+    return np.where(day == DATELESS, np.iinfo(np.int64).max, day)
 
 
 def circles(parent: Ints) -> Ints:
@@ -141,7 +153,7 @@ def merged(links: Columns, nodes: int) -> tuple[Columns, list[Tally]]:
     starts = np.flatnonzero(begins)
     if not len(starts):
         return links, []
-    line, late = links.line[order], np.where(links.day == DATELESS, np.iinfo(np.int64).max, links.day)[order]
+    line, late = links.line[order], _late(links.day)[order]
     first, day = np.minimum.reduceat(line, starts), np.minimum.reduceat(late, starts)
     again = line[line != np.repeat(first, np.diff(np.append(starts, len(line))))]
     joined = Columns(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from klantwaarde.data.link_rules import last_of_circles
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def forest(referrer: Array, referred: Array, n: int, joined: Array | None = None
     depth, lost = _climbed(parent)
     if not len(lost):
         return Forest(parent, depth, np.empty(0, dtype=int))
-    cut = _last_links(parent, np.unique(lost), _order(joined, below, n))
+    cut = last_of_circles(parent, _order(joined, below, n))
     parent[cut] = -1
     row = np.full(n, -1)
     row[below] = np.arange(len(below))
@@ -115,16 +116,6 @@ def _climbed(parent: Array) -> tuple[Array, Array]:
         if not len(y):
             break
     return depth, jump[y]
-
-
-def _last_links(parent: Array, on: Array, order: Array) -> Array:
-    """Of the customers on cycles, the one per cycle whose own link comes last; `on` sorted, order (n,) without ties."""
-    jump = np.searchsorted(on, parent[on])
-    last = order[on]
-    for _ in range(len(on).bit_length()):
-        last = np.maximum(last, last[jump])
-        jump = jump[jump]
-    return np.asarray(on[last == order[on]])
 
 
 def _order(joined: Array | None, below: Array, n: int) -> Array:

@@ -28,9 +28,11 @@ BETWEEN = SHARES[1]
 
 
 def top_referrers(engine: Engine, table: str, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
-    """The customers with the highest referral value: low and high are the ends of its band, if a quarter to three
-    quarters of those referred would have come anyway. Empty without referrals. table: the scored customers.
-    """  # noqa: D205 - one sentence
+    """Those with the highest referral value, whether they are customers or not; empty without referrals.
+
+    low and high are the ends of its band, if a quarter to three quarters of those referred would have come anyway.
+    table: the scored customers.
+    """
     made = referrals_told(found.referrals, terms.delta, terms.unit)
     if made is None:
         return []
@@ -85,14 +87,23 @@ def _received(found: Indirect, terms: Terms, shares: Array) -> Array:
 
 
 def _rows(engine: Engine, table: str, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:
-    """The customers with most of `order`, above 0, with the columns of the scored table and some more."""
-    links = found.referrals or found.influence
-    own = order[: links.customers if links else 0]
-    best = np.argsort(-own, kind="stable")[:MOST]
-    best = best[own[best] > 0]
+    """Those with most of `order`, above 0, with the columns of the scored table and some more.
+
+    Who is no customer is among them, marked `outside`, by the id of the links: what he brings is value of the company's
+    as well.
+    """
+    best = np.argsort(-order, kind="stable")[:MOST]
+    best = best[order[best] > 0]
     if not len(best):
         return []
     picked = engine.new_name("picked")
     engine.register(picked, pa.table({"node": best, "place": np.arange(len(best))}))
     rows = engine.rows(statement("total_people", picked=picked, nodes=found.nodes, scored=table))
-    return [row | {name: values[best[row["place"]]] for name, values in more.items()} for row in rows]
+    told = {"crv": found.crv, "total_accountable": found.books.accountable, **more}
+    return [_person(row) | {name: values[best[row["place"]]] for name, values in told.items()} for row in rows]
+
+
+def _person(row: Mapping[str, Any]) -> dict[str, Any]:
+    outside = row["customer_id"] is None
+    kept = {name: value for name, value in row.items() if name != "id"}
+    return kept | {"customer_id": row["id"] if outside else row["customer_id"], "outside": outside}

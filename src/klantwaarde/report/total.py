@@ -10,15 +10,18 @@ import numpy as np
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.network.phi import OMEGA
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
+from klantwaarde.wording.message import as_data, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from klantwaarde.data.attributes import Attributes
     from klantwaarde.data.customers import Customers
     from klantwaarde.data.links import Links
     from klantwaarde.value.indirect import Indirect
     from klantwaarde.value.score import Terms
     from klantwaarde.value.totals import Totals
+    from klantwaarde.wording.message import Message
 
 FEW = 100
 """Customers of whom the report says whether they stay at the top; the same for one in a hundred."""
@@ -103,7 +106,7 @@ def ranking(engine: Engine, table: str, customers: int) -> dict[str, Any]:
 
 def _profiles(engine: Engine, table: str, total: Totals) -> dict[str, Any] | None:
     """Customers, residual and referral value of the four profiles, and where they are cut."""
-    if total.given.referrals is None:
+    if not total.parameters.get("has_referrals"):
         return None
     found = {row["profile"]: row for row in engine.rows(statement("total_profiles", scored=table))}
     groups = [
@@ -157,13 +160,27 @@ def _files(total: Totals) -> list[dict[str, Any]]:
             {"kind": one.kind, "count": one.count, "dropped": one.dropped, "rule": one.rule} for one in given.findings
         ]
         used = given.read - sum(one.dropped for one in given.findings)
-        files.append({"file": kind, "read": given.read, "used": used, "findings": findings})
+        taken = files_said(kind, given)
+        said = None if taken is None else as_data(taken)
+        files.append({"file": kind, "read": given.read, "used": used, "findings": findings, "said": said})
     return files
+
+
+def files_said(kind: str, given: Links | Attributes) -> Message | None:
+    """What was taken away from a file beside the orders, and why, in one sentence; None where nothing was."""
+    gone = [one for one in given.findings if one.dropped]
+    dropped, named = sum(one.dropped for one in gone), message(f"file_{kind}")
+    reasons = [message(f"dropped_{one.kind.replace(' ', '_')}", n=one.dropped) for one in gone]
+    if not given.read:
+        return message("file_empty", file=named)
+    if dropped == given.read:
+        return message("file_useless", file=named, read=given.read, reasons=reasons)
+    return message("file_dropped", file=named, dropped=dropped, read=given.read, reasons=reasons) if dropped else None
 
 
 def _assumed(total: Totals) -> dict[str, Any]:
     """What total value takes for granted; None for what was not needed."""
-    through, referrals = total.indirect, total.given.referrals
+    through, referrals = total.indirect, total.given.referrals or None
     return {
         "tau": total.tau,
         "peers": None if total.beside is None else _peers(total),

@@ -91,14 +91,13 @@ def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wis
     Raises BadParameters where what was asked needs money, or attributes, that are not there.
     """
     _check(customers, wishes, given)
-    engine = customers.engine
+    engine, links = customers.engine, (given.referrals or None, given.influence or None)  # no link left is no file
     view, first = engine.new_name("totalled"), engine.new_name("valued")
-    if not (given.referrals or given.influence or wishes.peers or wishes.category):
+    if not (any(links) or wishes.peers or wishes.category):
         # Columns that are empty are added after the sort, which would carry them.
         return Totals(f"with {first} as (\n{valued}\n)", first, {}, given, wishes.tau, empty=True)
     through, lines = None, None
-    if given.referrals is not None or given.influence is not None:
-        links = (given.referrals, given.influence)
+    if any(links):
         through, lines = indirect(
             customers, wishes.fit, valued, parameters, wishes.delta, *links, wishes.influence_share
         )
@@ -112,7 +111,7 @@ def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wis
     tables = _tables(customers, through, lines, beside, wide)
     joined = statement("totalled", valued=first, **tables)
     cuts = {
-        "has_referrals": given.referrals is not None,
+        "has_referrals": links[0] is not None,
         "has_links": through is not None,
         "has_peers": beside is not None,
         "rlv_cut": _median_value(engine, valued, parameters),
