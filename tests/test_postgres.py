@@ -331,6 +331,29 @@ def test_the_command_line_reads_and_writes(database: str, klantwaarde: Cli) -> N
     assert (again.code, "published" in json.loads(Path("again/run.json").read_text())) == (0, False)
 
 
+@pytest.mark.slow
+def test_no_command_tells_the_password(database: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    where, quick = (database, "--table", "orders"), ("--model", "mbg_nbd", "--margin-rate", "0.3")
+    odd = f" {database.replace('postgresql', 'POSTGRESQL')}&options=-c%20search_path%3Ds3cret "
+    told = [klantwaarde("run", *where, *quick, "--since", "3 months", "--to", odd, "--to-table", "public.kept")]
+    told += [klantwaarde("run", *where, *quick, "--state", "state", "--out", "kept", "--json")]
+    told += [klantwaarde("score", *where, "--fit", "results/model.json", "--out", "again")]
+    told += [
+        klantwaarde("report", "results", "--language", "nl"),
+        klantwaarde("check", odd, "--table", "public.orders"),
+    ]
+    told += [klantwaarde("stages", *where, *quick), klantwaarde("ledger", *where, *quick, "--start", "1998-01-01")]
+    told += [klantwaarde("backtest", *where, "--split", "1998-03-31", "--models", "nbd")]
+    assert [said.code for said in told] == [0] * len(told)
+    told += [klantwaarde("check", database, "--table", "none"), klantwaarde("check", database, "--query", "select 1/0")]
+    told += [
+        klantwaarde("check", f"{odd.strip()}%20-c%20s3cret"),
+        klantwaarde("run", *where, "--to", "mysql" + odd[11:]),
+    ]
+    assert not [said for said in told if "s3cret" in said.out + said.err]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+
+
 class TestAddresses:
     """What is told of an address."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from klantwaarde.models import MODELS
 from klantwaarde.options import (
     BAD_INPUT,
     BESIDE,
+    DONE,
     DRIFTED,
     ENGINE,
     LOOK,
@@ -38,17 +40,18 @@ from klantwaarde.options import (
     Config,
     Source,
     app,
-    paper,
     print_json,
-    say,
     takes,
-    words,
 )
 from klantwaarde.pipeline import Run, report_again, run
+from klantwaarde.screen import one_line, paper, print_traceback, say, survive_encoding, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 from klantwaarde.wording.message import from_data, from_kept
+
+USAGE: Any = typer.BadParameter.__mro__[2]
+"""What Typer raises for words it does not understand: of click, or of its own copy of it."""
 
 
 @app.command("demo")
@@ -189,8 +192,9 @@ def report_command(
 
 def main() -> None:
     """Run the command line; a fault that the user can mend is told in one message."""
+    survive_encoding()
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or DONE)
     except BadParameters as error:
         _fail(error, WRONG_USAGE)
     except KlantwaardeError as error:
@@ -204,6 +208,14 @@ def main() -> None:
     except KeyboardInterrupt:
         words.print("Stopped; nothing was written.")
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it holds no password when it is told
+        if isinstance(error, USAGE):
+            told = io.StringIO()
+            error.show(told)
+            words.print(told.getvalue().rstrip("\n"), soft_wrap=True)
+            sys.exit(error.exit_code)
+        print_traceback()
+        sys.exit(BAD_INPUT)
 
 
 def _fail(error: Exception, code: int) -> None:
@@ -268,7 +280,7 @@ def _print_sheet(found: Sheet) -> None:
             mark, style = ("!", "yellow") if check["level"] == "warning" else ("✓", "")
             paper.print(f" {mark} {check['text']}", style=style, markup=False, soft_wrap=True)
             for example in check["examples"] if check["level"] == "warning" else ():
-                paper.print(f"     {example}", style="dim", markup=False, soft_wrap=True)
+                paper.print(f"     {one_line(example)}", style="dim", markup=False, soft_wrap=True)
             if check["remedy"]:
                 paper.print(f"     → {check['remedy']}{_flag(check['setting'])}", markup=False, soft_wrap=True)
         if not checks:

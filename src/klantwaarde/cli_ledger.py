@@ -20,7 +20,8 @@ from klantwaarde.files import whole_file
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.models import MODELS
 from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
-from klantwaarde.options import AsJson, Config, Source, app, print_json, say, takes, wide, words
+from klantwaarde.options import AsJson, Config, Source, app, print_json, takes, wide
+from klantwaarde.screen import one_line, say, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
 
@@ -141,7 +142,7 @@ def _print_customers(found: Period, line: str, out: Path | None, *, as_json: boo
 def _cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return _money(value)
-    return "" if value is None else str(value)
+    return "" if value is None else one_line(value)
 
 
 def _write_customers(found: Period, line: str, out: Path) -> None:
@@ -158,7 +159,7 @@ def _print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[st
     """A table as wide as it needs to be; the first `left` columns are text, the others numbers."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place < left else "right")
+        table.add_column(one_line(heading), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     wide(table)

@@ -17,7 +17,8 @@ from klantwaarde.data.customers import customers
 from klantwaarde.data.grouped import Grouped, grouped
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.files import whole_file
-from klantwaarde.options import AsJson, Config, Source, app, paper, print_json, say, takes, wide, words
+from klantwaarde.options import AsJson, Config, Source, app, print_json, takes, wide
+from klantwaarde.screen import one_line, paper, say, words
 from klantwaarde.seeding import Seeding, seed_list
 from klantwaarde.settings import SOURCE, read_orders, read_settings
 from klantwaarde.validate.frontier import frontier_calibration
@@ -68,10 +69,10 @@ def _print_seeds(made: Seeding, out: Path) -> None:
     found = made.found
     table = Table(title=f"Whom to approach: the first of {len(found.nodes)}", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("place", "customer", "adds", "own value", "accountable value"):
-        table.add_column(heading, justify="left" if heading == "customer" else "right")
+        table.add_column(heading, justify="left" if heading == "customer" else "right", overflow="fold")
     for row in made.table.slice(0, 10).to_pylist():
         money = (f"{row[name]:z,.2f}" for name in ("adds", "own_value", "accountable_value"))
-        table.add_row(str(row["place"]), str(row["customer_id"]), *money)
+        table.add_row(str(row["place"]), one_line(row["customer_id"]), *money)
     paper.print(table)
     low, high = found.advantage.low, found.advantage.high
     lines = (
@@ -145,7 +146,9 @@ def _print_all(told: dict[str, list[dict[str, Any]]], *, as_json: bool) -> None:
     for title, rows in told.items():
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         for heading in rows[0]:
-            table.add_column(heading.replace("_", " "), justify="left" if heading == "score" else "right")
+            table.add_column(
+                heading.replace("_", " "), justify="left" if heading == "score" else "right", overflow="fold"
+            )
         for row in rows:
             table.add_row(*(value if isinstance(value, str) else f"{value:.3f}" for value in row.values()))
         wide(table)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from klantwaarde.shown import masked
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,10 @@ def as_argument(name: str, value: str | None) -> str:
 
 
 class KlantwaardeError(ValueError):
-    """Any fault that a user can mend; the message names the rows, the reason and the remedy."""
+    """Any fault that a user can mend; the message names the rows, the reason and the remedy, and no password."""
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(masked(word) if isinstance(word, str) else word for word in words))
 
     def told(self, setting: Callable[[str, str | None], str]) -> str:
         """The message with each setting written by `setting(name, value)`; the value as Python shows it, if any."""

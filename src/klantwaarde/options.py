@@ -7,19 +7,19 @@ import functools
 import inspect
 import json
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from klantwaarde import screen
 from klantwaarde.errors import KlantwaardeError
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
+from klantwaarde.screen import Printer, paper
 from klantwaarde.settings import Settings, in_file
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
@@ -83,9 +83,6 @@ app = typer.Typer(
     help="What each customer is worth, and where each customer stands. "
     "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
 )
-words = Console(stderr=True, highlight=False)
-paper = Console(highlight=False)
-
 WIDE = 150
 """Characters that a table may take where it is read by no screen."""
 
@@ -154,14 +151,9 @@ def _option(name: str) -> Any:
 
 def wide(table: Table) -> None:
     """A table with many columns: as wide as the screen, and not cut where there is none."""
-    Console(highlight=False, width=paper.width if paper.is_terminal else max(paper.width, WIDE)).print(table)
-
-
-def say(text: str) -> None:
-    """A word to who waits, beside the output."""
-    words.print(f"· {text}", style="dim", markup=False, soft_wrap=True)
+    Printer(width=paper.width if paper.is_terminal else max(paper.width, WIDE)).print(table)
 
 
 def print_json(value: Any) -> None:
     """A value for machines, on standard output."""
-    sys.stdout.write(json.dumps(plain(value, str), indent=2, ensure_ascii=False) + "\n")
+    screen.print_json(plain(value, str))

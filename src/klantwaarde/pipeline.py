@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import platform
 import resource
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,6 @@ from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
-from klantwaarde.data.uri import masked
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
@@ -37,7 +37,7 @@ from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.report.html import write_report
-from klantwaarde.settings import Settings, beside, check_periods, read_orders
+from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
@@ -210,9 +210,19 @@ def _movement(
     after = movement.staged(scored, base.orders, terms, before.kept, folder / "stages.parquet")
     found = movement.period(before, after, base.orders)
     told, flows = movement.told(found, limits), movement.stage_flows(found)
-    drill = f"klantwaarde ledger {settings.orders} --every quarter --customers lost"
-    moved: dict[str, Any] = plain(told | {"flows": flows, "drill": drill})
+    moved: dict[str, Any] = plain(told | {"flows": flows})
     return moved
+
+
+def _ledger_command(settings: Settings, base: Customers) -> str | None:
+    """What lists the customers behind a line of the ledger; None for a state, whose orders `ledger` does not read."""
+    if settings.state is not None or not settings.orders:
+        return None
+    ledger = ("unit", "model", "annual_discount_rate", "margin_rate", "horizon", "memory_limit", "attributes")
+    flags = settings.flags(*SOURCE[1:], *ledger)
+    orders = str(settings.orders) if not settings.orders.startswith("-") else f"./{settings.orders}"
+    command = ["klantwaarde", "ledger", orders, *flags, "--as-of", str(base.as_of), "--customers", "lost"]
+    return shlex.join(command)
 
 
 class _Earlier(NamedTuple):
@@ -242,10 +252,10 @@ def _published(settings: Settings, folder: Path, clock: Clock) -> dict[str, Any]
     """The rows of the scored file, written to a database where one was named, and how many they are."""
     if settings.to is None:
         return {}
-    clock.step("publish", f"writing the scored customers to {masked(settings.to)}")
+    clock.step("publish", f"writing the scored customers to {settings.to}")
     rows = publish(settings.to, settings.to_table, folder / "customers.parquet")
     clock.say(f"{rows:,} rows written to table {settings.to_table}")
-    return {"published": {"to": masked(settings.to), "table": settings.to_table, "rows": rows}}
+    return {"published": {"to": settings.to, "table": settings.to_table, "rows": rows}}
 
 
 def _can_track(followed: Customers) -> bool:
@@ -296,6 +306,7 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         "customers": base.totals["customers"],
         "model": fits.timing.name,
         "choice": fits.choice.reason if fits.choice else None,
+        "ledger_command": _ledger_command(settings, base) if settings.since else None,
         "seconds": clock.seconds,
         "peak_memory_mb": round(peak_memory_mb()),
         "python": platform.python_version(),

@@ -18,9 +18,10 @@ from klantwaarde.data.customers import Customers
 from klantwaarde.data.grouped import check_group
 from klantwaarde.data.links import influence, referrals
 from klantwaarde.data.orders import Orders, check_money, check_reading, orders
-from klantwaarde.data.uri import is_database, masked, short_name
+from klantwaarde.data.uri import as_address, is_database, short_name
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.models import MODELS
+from klantwaarde.shown import masked
 from klantwaarde.value.discount import horizon_days
 from klantwaarde.value.opportunity import refuse_missing_attribute
 from klantwaarde.value.score import RankBy, check_margin_rate, check_partitions
@@ -76,7 +77,12 @@ class Settings:
     fail_on_drift: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no run can use, before anything is read; words and percentages become what they mean."""
+        """Refuse what no run can use, before anything is read; words and percentages become what they mean.
+
+        From here on no text made of an address leaks.
+        """
+        for name in ADDRESSES:
+            self._becomes(name, as_address(getattr(self, name)))
         for name, value in vars(self).items():
             _refuse_text(name, value)
         for name, allowed in CHOICES.items():
@@ -109,6 +115,12 @@ class Settings:
         kept = dataclasses.asdict(self)
         return {name: masked(value) if isinstance(value, str) else value for name, value in kept.items()}
 
+    def flags(self, *names: str) -> list[str]:
+        """Those of these settings that are not the default, as the command line takes them: without passwords."""
+        kept, usual = self.told(), Settings().told()
+        pairs = ((f"--{name.replace('_', '-')}", kept[name]) for name in names if kept[name] != usual[name])
+        return [word for flag, value in pairs for word in (flag, "" if value is None else str(value))]
+
     def name(self) -> str:
         """What the orders are called where no title was given."""
         return short_name(self.orders, self.table) if is_database(self.orders) else Path(self.orders).stem
@@ -127,6 +139,8 @@ CHOICES = {
 MAY_BE_EMPTY = ("orders", "amount", "partition_by", "title", "currency")
 MOST_SHOWN = 60
 """Characters of a value in a message."""
+ADDRESSES = ("orders", "referrals", "influence", "attributes", "to")
+"""The settings that may be the address of a database."""
 COLUMNS = ("customer_id", "date", "amount", "quantity", "price", "margin")
 """The settings that name a column of money, of days or of customers."""
 SOURCE = (

@@ -7,21 +7,23 @@ import importlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from klantwaarde.data.engine import identifier
 from klantwaarde.data.uri import (
     FLIGHT,
-    PASSWORD,
     POSTGRESQL,
     SNOWFLAKE,
     SQLITE,
     Driver,
+    as_address,
     driver_of,
     file_of,
-    masked,
-    refuse_unsafe,
+    refuse_unclear,
+    revealed,
+    scrub,
     scrubbed,
+    without_user,
 )
 from klantwaarde.errors import BadOrders, MissingExtra
 
@@ -44,6 +46,7 @@ def connected(uri: str, *, writes: bool = False) -> Iterator[Any]:
 
     Raises MissingExtra without a driver, BadOrders for what the server says.
     """
+    uri = as_address(uri)
     driver = driver_of(uri)
     dbapi = _dbapi(driver)
     connection = _connection(dbapi, driver, uri, writes=writes)
@@ -53,7 +56,7 @@ def connected(uri: str, *, writes: bool = False) -> Iterator[Any]:
                 cursor.execute("set transaction read only")
             yield cursor
     except dbapi.Error as error:
-        raise BadOrders(f"{masked(uri)}: {said(error, uri)}") from error
+        raise BadOrders(f"{uri}: {said(error, uri)}") from scrub(error, uri)
     finally:
         connection.close()
 
@@ -69,14 +72,14 @@ def _connection(dbapi: Any, driver: Driver, uri: str, *, writes: bool) -> Any:
     if driver is SQLITE:
         refuse_missing(uri, writes=writes)
     else:
-        refuse_unsafe(uri)
+        refuse_unclear(uri)
     try:
         return _opened(dbapi, driver, uri, writes=writes)
     except dbapi.Error as error:
         text = said(error, uri)
         found = (remedy for words, remedy in REMEDIES.items() if re.search(words, text, re.IGNORECASE))
         remedy = next(found, f"Check the address: {driver.example}.")
-        raise BadOrders(f"{masked(uri)} cannot be opened: {text} {remedy}") from error
+        raise BadOrders(f"{uri} cannot be opened: {text} {remedy}") from scrub(error, uri)
 
 
 def _opened(dbapi: Any, driver: Driver, uri: str, *, writes: bool) -> Any:
@@ -86,13 +89,11 @@ def _opened(dbapi: Any, driver: Driver, uri: str, *, writes: bool) -> Any:
             cursor.execute(WAIT)
         return connection
     if driver is SNOWFLAKE:  # its driver takes what follows the scheme
-        return dbapi.connect(uri.partition("://")[2], autocommit=True)
+        return dbapi.connect(revealed(uri).partition("://")[2], autocommit=True)
     if driver is FLIGHT:  # its driver takes user and password beside the address
-        found = PASSWORD.match(uri)
-        user = {"username": unquote(found[1].partition("://")[2]), "password": unquote(found[2])} if found else {}
-        bare = f"{uri.partition('://')[0]}://{uri[found.end() :]}" if found else uri
+        bare, user = without_user(uri)
         return dbapi.connect(bare, db_kwargs=user, autocommit=True)
-    return dbapi.connect(uri)
+    return dbapi.connect(revealed(uri))
 
 
 def refuse_missing(uri: str, *, writes: bool) -> None:

@@ -11,8 +11,9 @@ import duckdb
 from klantwaarde.data.adbc import connected, quoted, said
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier
-from klantwaarde.data.uri import POSTGRESQL, SQLITE, driver_of, masked, name_parts
+from klantwaarde.data.uri import POSTGRESQL, SQLITE, as_address, driver_of, name_parts, scrub
 from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.shown import masked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +49,7 @@ def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: st
     """
     if table is not None and query is not None:
         raise BadParameters("Give either table or query, not both.")
+    uri = as_address(uri)
     read = {POSTGRESQL: _from_postgresql, SQLITE: _from_sqlite}.get(driver_of(uri), _from_other)
     with connected(uri) as cursor:
         statement, told = _statement(cursor, uri, table, query)
@@ -56,9 +58,10 @@ def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: st
         try:
             _load(engine, f"{name}_read", rows, columns)
         except duckdb.OutOfMemoryException as error:
-            raise BadOrders(f"There is too little memory or disk space for the {what} ({said(error)}).") from error
+            text = said(error, uri)
+            raise BadOrders(f"There is too little memory or disk space for the {what} ({text}).") from scrub(error, uri)
         except duckdb.Error as error:
-            raise BadOrders(f"{masked(uri)} cannot be read to the end: {said(error, uri)}") from error
+            raise BadOrders(f"{uri} cannot be read to the end: {said(error, uri)}") from scrub(error, uri)
     kinds = _decimals(engine, f"{name}_read", columns)
     selected = ", ".join(_cast(column.name, kinds.get(column.name)) for column in columns)
     engine.view(name, f"select {selected} from {name}_read")
@@ -67,9 +70,9 @@ def open_table(engine: DuckDB, name: str, uri: str, table: str | None, query: st
 
 def _statement(cursor: Any, uri: str, table: str | None, query: str | None) -> tuple[str, str]:
     if query is not None:
-        return query.strip().rstrip(";"), f"{masked(uri)} (query: {' '.join(query.split())[:200]})"
+        return query.strip().rstrip(";"), f"{uri} (query: {masked(' '.join(query.split()))[:200]})"
     chosen = name_parts(table) if table is not None else _only_table(cursor, uri)
-    return f"select * from {quoted(chosen)}", f"{masked(uri)} (table {'.'.join(chosen)})"
+    return f"select * from {quoted(chosen)}", f"{uri} (table {'.'.join(chosen)})"
 
 
 def _only_table(cursor: Any, uri: str) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ def _only_table(cursor: Any, uri: str) -> tuple[str, ...]:
     if len(found) != 1:
         names = ", ".join(map(".".join, found[:20])) or "none"
         raise BadOrders(
-            f"{masked(uri)} holds the tables {names}. Say which one with {named('table')}, or give a {named('query')}."
+            f"{uri} holds the tables {names}. Say which one with {named('table')}, or give a {named('query')}."
         )
     return found[0]
 
@@ -102,7 +105,7 @@ def _from_postgresql(cursor: Any, lines: str, uri: str) -> tuple[list[Column], p
     try:
         schema = cursor.adbc_execute_schema(f"select * from {lines}")
     except cursor.connection.ProgrammingError as error:
-        raise _no_such(error, uri, lines) from error
+        raise _no_such(error, uri, lines) from scrub(error, uri)
     columns = [_column(field) for field in _distinct(schema)]
     cursor.execute(f"select {', '.join(map(_asked, columns))} from {lines}")
     return columns, cursor.fetch_record_batch()
@@ -148,7 +151,7 @@ def _begun(cursor: Any, statement: str, lines: str, uri: str) -> pa.RecordBatchR
         cursor.execute(statement)
         return cursor.fetch_record_batch()
     except cursor.connection.Error as error:
-        raise _no_such(error, uri, lines) from error
+        raise _no_such(error, uri, lines) from scrub(error, uri)
 
 
 def _distinct(schema: pa.Schema) -> pa.Schema:
@@ -162,17 +165,17 @@ def _distinct(schema: pa.Schema) -> pa.Schema:
 def _no_such(error: Exception, uri: str, lines: str) -> BadOrders:
     text = said(error, uri)
     if not NO_TABLE.search(text):
-        return BadOrders(f"{masked(uri)}: {text} Check the table or the query.")
+        return BadOrders(f"{uri}: {text} Check the table or the query.")
     try:
         with connected(uri) as cursor:  # the transaction of the fault is over
             tables = _tables(cursor, uri)
     except BadOrders:  # a driver that lists no tables: what it said first is what to mend
-        return BadOrders(f"{masked(uri)}: {text} Check the table.")
+        return BadOrders(f"{uri}: {text} Check the table.")
     names = [row[-1] if row[0] == "public" else ".".join(row) for row in tables]
     wanted = lines.rpartition("from ")[2].partition("\n")[0].replace('"', "")
     close = difflib.get_close_matches(wanted, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return BadOrders(f"{masked(uri)}: {text}{hint} The tables are {', '.join(names[:20]) or 'none'}.")
+    return BadOrders(f"{uri}: {text}{hint} The tables are {', '.join(names[:20]) or 'none'}.")
 
 
 def _column(field: pa.Field) -> Column:

@@ -15,7 +15,7 @@ from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
 from klantwaarde.data.source import check_encoding, open_source
-from klantwaarde.data.uri import is_database
+from klantwaarde.data.uri import as_address, is_database
 from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
@@ -144,6 +144,7 @@ def _open(
     where: Mapping[str, Any],
 ) -> tuple[Engine, str, str]:
     """The engine, the name of the source in it, and what the source is, in words."""
+    source = as_address(source)
     _refuse_words(engine=(engine, ("duckdb", "spark")))
     if engine == "spark" or spark.is_frame(source):
         if is_database(source):

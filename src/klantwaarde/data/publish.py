@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from klantwaarde.data.adbc import connected, quoted, refuse_missing
 from klantwaarde.data.engine import identifier, literal
-from klantwaarde.data.uri import DRIVERS, SQLITE, driver_of, file_of, masked, name_parts
+from klantwaarde.data.uri import DRIVERS, SQLITE, as_address, driver_of, file_of, name_parts
 from klantwaarde.errors import BadParameters, named
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_target(uri: str, table: str) -> None:
     """Raise what `publish` would raise later: before anything is read."""
     if not driver_of(uri).writes:
         known = " or ".join(dict.fromkeys(driver.example for driver in DRIVERS.values() if driver.writes))
-        raise BadParameters(f"{named('to', masked(uri))} can only be read from. Write to {known}.")
+        raise BadParameters(f"{named('to', as_address(uri))} can only be read from. Write to {known}.")
     name_parts(table)
     if driver_of(uri) is SQLITE and not file_of(uri).exists():
         refuse_missing(uri, writes=True)
@@ -134,8 +134,8 @@ def _place(cursor: Any, uri: str, table: str) -> tuple[str, str]:
 
 def _taken(name: str, uri: str) -> BadParameters:
     return BadParameters(
-        f"{name} in {masked(uri)} was not written by klantwaarde and would be lost. "
-        "Give another name with {named('to_table')}, or drop it first."
+        f"{name} in {as_address(uri)} was not written by klantwaarde and would be lost. "
+        f"Give another name with {named('to_table')}, or drop it first."
     )
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from klantwaarde.data import fetch
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
-from klantwaarde.data.uri import is_database, refuse_unknown
+from klantwaarde.data.uri import as_address, is_database, refuse_unknown
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def open_source(
     what: str = "orders",
 ) -> str:
     """Make the source known to the engine as `name`; what it is, in words. what: what its lines are, in messages."""
+    source = as_address(source)
     if is_database(source):
         told = fetch.open_table(engine, name, source, table, query, what)
         _refuse_empty(engine, name, told, what)
@@ -54,7 +55,7 @@ def open_source(
     if query is not None:
         raise BadParameters("query goes with the address of a database: postgresql://user@host/database.")
     if isinstance(source, str | Path):
-        refuse_unknown(str(source))
+        refuse_unknown(as_address(str(source)) if isinstance(source, Path) else source)
         return _open_path(engine, name, str(source), table=table, encoding=encoding, what=what)
     arrow = _carried(_to_arrow(source, what))
     if not arrow.num_columns:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from klantwaarde.data.engine import forgetting, identifier, used
+from klantwaarde.data.uri import as_address, revealed, scrub, scrubbed
 from klantwaarde.errors import BadOrders, BadParameters, MissingExtra, named
 from klantwaarde.files import whole_file
 
@@ -220,8 +221,9 @@ def open_source(engine: Spark, name: str, source: Any) -> str:
         source.createOrReplaceTempView(name)
         told = "a Spark DataFrame"
     elif isinstance(source, str) or hasattr(source, "__fspath__"):
-        told = os.fspath(source)
-        _read(engine, told).createOrReplaceTempView(name)
+        path = as_address(os.fspath(source))
+        told = str(path)
+        _read(engine, path).createOrReplaceTempView(name)
     else:
         raise BadOrders("On Spark, orders come as a Spark DataFrame or as a Parquet path.")
     if not engine.rows(f"select 1 as one from {name} limit 1"):
@@ -233,9 +235,10 @@ def _read(engine: Spark, path: str) -> DataFrame:
     from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
 
     try:
-        return engine.session.read.parquet(path)
+        return engine.session.read.parquet(revealed(path))
     except PySparkException as error:
-        raise BadOrders(f"{path} cannot be read as Parquet by Spark: {str(error).splitlines()[0]}") from error
+        text = scrubbed(str(error).splitlines()[0], path)
+        raise BadOrders(f"{path} cannot be read as Parquet by Spark: {text}") from scrub(error, path)
 
 
 def _plain(table: pa.Table) -> pa.Table:

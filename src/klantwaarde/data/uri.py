@@ -1,13 +1,15 @@
-"""Addresses of databases, and how much of them may be told."""
+"""Addresses of databases, and what may be told of them."""
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote
 
 from klantwaarde.errors import BadParameters, named
+from klantwaarde.shown import HIDDEN, masked
 
 
 class Driver(NamedTuple):
@@ -39,10 +41,158 @@ DRIVERS = {
 }
 """By the scheme of an address. BigQuery's package takes no address."""
 
+FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv", ".gz", ".zst", ".xlsx")
 SCHEME = re.compile(r"^([A-Za-z][\w+.-]*)://")
-PASSWORD = re.compile(r"^([\w+.-]+://[^:@/?]*):(.*)@")
-SECRET = re.compile(r"([?&][^=&]*(?:password|secret|token|pwd)[^=&]*=)([^&]*)", re.IGNORECASE)
-UNSAFE = re.compile(r"[/?#@\s]|%(?![0-9A-Fa-f]{2})")
+_HOST = r"(?:\[[\w:.%]+\]|[^:@/?#\s,\[\]]*)(?::\d{1,5})?"
+_WHOLE = re.compile(
+    r"(?P<scheme>[A-Za-z][\w+.-]*)://"
+    r"(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>(?:[^@/?#\s%]|%[0-9A-Fa-f]{2})*))?@)?"
+    rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?)"
+    r"(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+_UNCLEAR = re.compile(rf"(?P<user>[^:@/?#\s]*):[^?]*@(?P<place>{_HOST}(?:/[\w.-]*)?)(?:\?(?P<query>[^@]*))?")
+_PAIRED = r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S+)"
+_PAIR = re.compile(_PAIRED)
+_DSN = re.compile(rf"\s*{_PAIRED}(?:\s+{_PAIRED})+\s*")
+"""key=value key=value, as libpq takes it in place of an address."""
+_LOOSE = re.compile(r"([^:]*:).*@", re.DOTALL)
+"""user:password@ without a scheme, or with one that is written wrongly."""
+HARMLESS = {
+    "host", "hostaddr", "port", "dbname", "user", "sslmode", "connect_timeout", "application_name", "mode", "cache",
+    "target_session_attrs", "client_encoding", "warehouse", "role", "database", "schema", "account", "region",
+}  # fmt: skip
+"""What may be told of what stands after the ? of an address; the rest may hold a password, like `options`."""
+
+
+class Address(str):
+    """The address of a database. As a text, however it is printed, cut or kept, it is without its passwords.
+
+    Only `revealed` gives what the driver needs. Copies are the same value; pickles are of the masked text.
+    """
+
+    __slots__ = ("_real", "secrets", "understood")
+
+    _real: str
+    secrets: tuple[str, ...]
+    """Passwords in it, longest first, also decoded and in parts: what a driver may repeat."""
+    understood: bool
+    """Whether it can be taken apart in one way only."""
+
+    def __new__(cls, text: str) -> Self:
+        """Take the address apart, once."""
+        real = _lowered(text.strip())
+        whole = _WHOLE.fullmatch(real)
+        made = super().__new__(cls, _masked(real, whole))
+        made._real = real
+        made.secrets = _secrets(whole) if whole else ()
+        made.understood = whole is not None or _scheme(real) == "sqlite"
+        return made
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def revealed(address: str) -> str:
+    """The address with its passwords: for a driver, and for nothing else."""
+    return address._real if isinstance(address, Address) else address  # noqa: SLF001 - the one place
+
+
+def without_user(uri: str) -> tuple[str, dict[str, str]]:
+    """The real address without user and password, and these two beside it, decoded."""
+    real = revealed(uri)
+    found = _WHOLE.fullmatch(real)
+    if not found or found["password"] is None:
+        return real, {}
+    query = "" if found["query"] is None else f"?{found['query']}"
+    return f"{found['scheme']}://{found['place']}{query}", {
+        "username": unquote(found["user"]),
+        "password": unquote(found["password"]),
+    }
+
+
+def as_address(source: Any) -> Any:
+    """The source as an Address where it is one, or like one that holds a password; else as it is."""
+    if not isinstance(source, str) or isinstance(source, Address):
+        return source
+    return Address(source) if _scheme(source) or _is_loose(source) else source
+
+
+def _is_loose(text: str) -> bool:
+    """Whether a text that is no address may hold a password, and is not the name of a file that is there."""
+    loose = _LOOSE.match(text) and not text.lower().endswith(FILES)
+    try:
+        doubtful = bool(loose or masked(text) != text or _DSN.fullmatch(text))
+        return doubtful and not Path(text).exists() and not glob.glob(text)  # noqa: PTH207 - a pattern may be absolute
+    except (OSError, ValueError):
+        return True
+
+
+def _lowered(text: str) -> str:
+    """With the scheme in small letters, which is how drivers know it."""
+    return SCHEME.sub(lambda found: found[0].lower(), text)
+
+
+def _masked(real: str, whole: re.Match[str] | None) -> str:
+    scheme = _scheme(real)
+    if scheme == "sqlite":
+        return masked(real)
+    if not scheme:
+        return _masked_pairs(real) if _DSN.fullmatch(real) else _masked_loose(real)
+    if whole is None:
+        return f"{scheme}://{_of_unclear(real.partition('://')[2])}"
+    user = "" if whole["user"] is None else whole["user"] + (f":{HIDDEN}@" if whole["password"] is not None else "@")
+    return f"{scheme}://{user}{whole['place']}{_masked_query(whole['query'])}"
+
+
+def _masked_loose(text: str) -> str:
+    if _LOOSE.match(text) and "?" in text:  # an @ may be anyone's
+        return f"{text.partition(':')[0]}:{HIDDEN}"
+    return masked(_LOOSE.sub(rf"\1{HIDDEN}@", text))
+
+
+def _masked_pairs(text: str) -> str:
+    pairs = _PAIR.findall(text)
+    return " ".join(f"{key}={value if key.lower() in HARMLESS else HIDDEN}" for key, value in pairs)
+
+
+def _of_unclear(rest: str) -> str:
+    """What can be told of an address that can be read in more than one way: never more than user and host."""
+    found = _UNCLEAR.fullmatch(rest)
+    if found:
+        return f"{found['user']}:{HIDDEN}@{found['place']}{_masked_query(found['query'])}"
+    user, colon, _ = re.split(r"[@/?#\s]", rest, maxsplit=1)[0].partition(":")
+    return f"{user}:{HIDDEN}" if colon else HIDDEN
+
+
+def _masked_query(query: str | None) -> str:
+    if query is None:
+        return ""
+    return "?" + "&".join(_masked_part(part) for part in query.split("&"))
+
+
+def _masked_part(part: str) -> str:
+    key, equals, _ = part.partition("=")
+    if unquote(key).lower() in HARMLESS:
+        return part
+    return f"{key}={HIDDEN}" if equals and re.fullmatch(r"[\w.%-]+", key) else HIDDEN
+
+
+def _secrets(whole: re.Match[str]) -> tuple[str, ...]:
+    values = [whole["password"] or ""]
+    for part in (whole["query"] or "").split("&"):
+        key, equals, value = part.partition("=")
+        if unquote(key).lower() not in HARMLESS:
+            values.append(value if equals else key)
+    texts = {text for value in values for text in (value, unquote(value))}
+    parts = {part for text in map(unquote, values[1:]) for part in re.split(r"[\s=,:]+", text) if len(part) > 3}
+    return tuple(sorted((texts | parts) - {""}, key=len, reverse=True))
 
 
 def is_database(source: Any) -> bool:
@@ -54,18 +204,22 @@ def driver_of(uri: str) -> Driver:
     """What opens the address. Raises BadParameters for an address of another kind."""
     found = DRIVERS.get(_scheme(uri))
     if found is None:
-        raise BadParameters(f"{masked(uri)} is no address of a database that we know. Addresses are {_examples()}.")
+        close = DRIVERS.get(_scheme(uri).partition("+")[0])
+        hint = f" Did you mean {close.example}?" if close else f" Addresses are {_examples()}."
+        raise BadParameters(f"{as_address(uri)} is no address of a database that we know.{hint}")
     return found
 
 
 def refuse_unknown(source: str) -> None:
-    """Raise BadParameters for an address whose scheme is not known; anything else is left alone."""
+    """Raise BadParameters for an address that is not known, or none at all; anything else is left alone."""
     if _scheme(source):
         driver_of(source)
+    if isinstance(source, Address):
+        raise BadParameters(f"{source} is no address of a database, and no file. Write it as {POSTGRESQL.example}.")
 
 
 def _scheme(text: str) -> str:
-    found = SCHEME.match(text)
+    found = SCHEME.match(text.strip())
     return found[1].lower() if found else ""
 
 
@@ -73,29 +227,37 @@ def _examples() -> str:
     return ", ".join(driver.example for driver in dict.fromkeys(DRIVERS.values()))
 
 
-def masked(text: str) -> str:
-    """The address without its passwords; any other text as it is."""
-    return SECRET.sub(r"\1***", PASSWORD.sub(r"\1:***@", text)) if SCHEME.match(text) else text
-
-
 def scrubbed(text: str, uri: str) -> str:
     """What a driver said, without the passwords of the address, which it may repeat."""
-    found = PASSWORD.match(uri)
-    secrets = [found[2]] if found else []
-    secrets += [secret for _, secret in SECRET.findall(uri)]
-    for secret in {*secrets, *map(unquote, secrets)} - {""}:
-        text = text.replace(secret, "***")
-    return text
+    for secret in as_address(uri).secrets if _scheme(uri) else ():
+        text = text.replace(secret, HIDDEN)
+    return masked(text)
 
 
-def refuse_unsafe(uri: str) -> None:
-    """Raise BadParameters for a password that the driver would misread, and then repeat in its own message."""
-    found = PASSWORD.match(uri)
-    if found and UNSAFE.search(found[2]):
-        remedy = ", or leave it out and set PGPASSWORD or ~/.pgpass" if driver_of(uri) is POSTGRESQL else ""
+def scrub(error: BaseException, uri: str) -> BaseException | None:
+    """The error, with the errors that led to it, without the passwords of the address; None where they stay in it."""
+    one: BaseException | None = error
+    seen: list[BaseException] = []
+    while one is not None and one not in seen:
+        seen.append(one)
+        one.args = tuple(scrubbed(word, uri) if isinstance(word, str) else word for word in one.args)
+        one = one.__cause__ or one.__context__
+    return error if all(scrubbed(str(each), uri) == str(each) for each in seen) else None
+
+
+def refuse_unclear(uri: str) -> None:
+    """Raise BadParameters for an address that the driver would misread, and then repeat in its own message.
+
+    So for one that an earlier run kept: without its password.
+    """
+    if HIDDEN in without_user(uri)[1].values():
+        raise BadParameters(f"The password of {uri} was not kept. Give the address again, with its password.")
+    if isinstance(uri, Address) and not uri.understood:
+        driver = driver_of(uri)
+        remedy = ", or leave it out and set PGPASSWORD or ~/.pgpass" if driver is POSTGRESQL else ""
         raise BadParameters(
-            "The password in the address holds one of / ? # @ % or a blank. Write it percent-encoded (%2F %3F %23 %40 "
-            f"%25 %20){remedy}."
+            f"The address {uri} can be read in more than one way. Write it as {driver.example}, and / ? # @ % or a "
+            f"blank in a password percent-encoded (%2F %3F %23 %40 %25 %20){remedy}."
         )
 
 
@@ -104,7 +266,7 @@ def file_of(uri: str) -> Path:
 
     Raises BadParameters where there is none.
     """
-    path = SCHEME.sub("", uri)
+    path = SCHEME.sub("", revealed(uri))
     if not path.strip("/"):
         raise BadParameters(f"{uri} names no file. Write it as sqlite:///folder/file.db, or sqlite://file.db.")
     return Path(path)
@@ -113,8 +275,8 @@ def file_of(uri: str) -> Path:
 def short_name(uri: str, table: str | None) -> str:
     """A word for the orders in a database: the table, else the database."""
     if table is None and driver_of(uri) is SQLITE:
-        return file_of(uri).stem
-    return table or re.sub(r"^[\w+.-]+://[^/]*/?", "", masked(uri)).partition("?")[0] or "orders"
+        return masked(file_of(uri).stem)
+    return table or re.sub(r"^[\w+.-]+://[^/]*/?", "", as_address(uri)).partition("?")[0] or "orders"
 
 
 def name_parts(table: str) -> tuple[str, ...]:

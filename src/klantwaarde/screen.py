@@ -1,0 +1,107 @@
+"""The one place through which everything printed goes: to people without passwords, markup or terminal escapes."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import sys
+import traceback
+from typing import Any, Final
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from klantwaarde.shown import masked, shown, visible
+
+ASCII: Final = {
+    "✓": "+",
+    "→": "->",
+    "·": "*",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "€": "EUR",
+}
+"""How our own marks are written where the terminal lacks them; what users have is written as escapes."""
+
+
+class Printer(Console):
+    """A console to which every text is a text: titles, cells and lines print as they are, what would be obeyed visible.
+
+    rich asks `render_str` for whatever text stands in what it prints, so nothing gets around it.
+    """
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """The text, and nothing but the text."""
+        return super().render_str(shown(text), **how | {"markup": False, "emoji": False})
+
+    def status(self, status: Any, **how: Any) -> Status:
+        """A word while something runs."""
+        return super().status(self.render_str(status) if isinstance(status, str) else status, **how)
+
+
+words = Printer(stderr=True)
+"""To who waits and who reads along, on standard error."""
+paper = Printer()
+"""What was asked for, on standard output."""
+
+
+def say(text: str) -> None:
+    """A word to who waits, beside the output."""
+    words.print(f"· {text}", style="dim", soft_wrap=True)
+
+
+def one_line(text: object) -> str:
+    """A text of the user's as part of a line or a cell: its line ends are visible too."""
+    return visible(str(text))
+
+
+def print_json(value: Any) -> None:
+    """A plain value for machines, on standard output: JSON has escapes of its own."""
+    text = json.dumps(_masked(value), indent=2, ensure_ascii=not _can_all())
+    sys.stdout.write(re.sub(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text) + "\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _can_all() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {_masked(key): _masked(one) for key, one in value.items()}
+    return [_masked(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def print_traceback() -> None:
+    """The fault that is being handled, which is ours, on standard error."""
+    sys.stderr.write(shown(traceback.format_exc()))
+
+
+def survive_encoding() -> None:
+    """Let standard output and standard error write what their encoding lacks as escapes."""
+    codecs.register_error("klantwaarde", _lacking)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="klantwaarde")
+
+
+def _lacking(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    told = (ASCII.get(one) or one.encode("ascii", "backslashreplace").decode("ascii") for one in lacking)
+    return "".join(told), error.end
