@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 FACTORS = ("margin", "rate", "lifetime", "released", "expected", "realised")
 """What the statement wants to know of a customer at one date: factors of the value, and the margin of the period."""
 
-NO_VALUE = "have no value, or none that is finite and below 10^13: fill it in, or look at the spend fit's status"
+NO_VALUE = (
+    "have no value, or none that is finite and below 10^13: fill it in, look at the spend fit's status, or give money "
+    "in thousands"
+)
 FAULTS = {
     "no_id": "have no customer_id: leave them out",
     "twice": "name a customer a second time: keep one row per customer",

@@ -10,13 +10,16 @@ with measured as (
     case
       when not $has_money then null
       when $has_margin then cast(coalesce(margin, 0) as decimal(18, 4))
-      -- A cast around the whole would make every product wide: ten times slower.
-      else cast(revenue * $margin_rate as decimal(18, 4))
+      -- Only large amounts need a wide product, which is ten times slower.
+      when abs(revenue) < 100000000 then cast(revenue * $margin_rate as decimal(18, 4))
+      else cast(cast(revenue as decimal(28, 4)) * $margin_rate as decimal(18, 4))
     end as value_realised,
     case
       when not $has_money then null
       when $has_margin then cast(coalesce(margin_last_year, 0) as decimal(18, 4))
-      else cast(coalesce(revenue_last_year, 0) * $margin_rate as decimal(18, 4))
+      when abs(coalesce(revenue_last_year, 0)) < 100000000
+        then cast(coalesce(revenue_last_year, 0) * $margin_rate as decimal(18, 4))
+      else cast(cast(revenue_last_year as decimal(28, 4)) * $margin_rate as decimal(18, 4))
     end as value_last_year,
     coalesce(revenue_last_year > 0, false) or (not $has_money and orders_last_year > 0) as is_active
   from customers as c
