@@ -208,7 +208,7 @@ class TestOthers:
         assert "Mijn winkel" in page
         assert written(results) == before
         assert klantwaarde("report", results, "--language", "fr").code == 2
-        assert klantwaarde("report", results, "--out", "nowhere/deep/nl.html").code == 1
+        assert klantwaarde("report", results, "--out", "nowhere/deep/nl.html").code == 2
 
     @pytest.mark.parametrize("command", ["demo", "check", "run", "score", "backtest", "report"])
     def test_help(self, command: str, klantwaarde: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -109,17 +110,75 @@ def test_a_second_run_stops_and_the_first_goes_on(tmp_path: Path) -> None:
 
 def test_a_lock_file_that_was_replaced_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening the lock file and locking it, the run before may remove it and a third run make its own."""
-    lock, real = tmp_path / ".results.lock", fcntl.flock
+    lock, real, third = tmp_path / ".results.lock", fcntl.flock, []
 
-    def late(handle: object, how: int) -> None:
-        lock.unlink()
-        lock.write_text("of a third run")
-        real(handle, how)  # type: ignore[arg-type]
+    def late(handle: int, how: int) -> None:
+        if not third:
+            lock.unlink()
+            third.append(lock.open("w"))
+            real(third[0], fcntl.LOCK_EX)
+        real(handle, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with pytest.raises(OutputBusy):
         make(tmp_path / "results", "one")
     assert not (tmp_path / "results").exists()
+    third[0].close()
+
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_kept(tmp_path: Path) -> None:
+    (tmp_path / "victim.txt").write_text("years of work")
+    (tmp_path / ".results.lock").symlink_to(tmp_path / "victim.txt")
+    with pytest.raises(BadParameters, match="is a link"):
+        make(tmp_path / "results", "one")
+    assert (tmp_path / "victim.txt").read_text() == "years of work"
+
+
+def test_a_lock_file_of_others_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "victim.txt").write_text("years of work")
+    os.link(tmp_path / "victim.txt", tmp_path / ".results.lock")
+    make(tmp_path / "results", "one")
+    assert (tmp_path / "victim.txt").read_text() == "years of work"
+
+
+def test_a_folder_without_the_mark_is_not_replaced(tmp_path: Path) -> None:
+    """Names alone say nothing: a folder of the user's may hold files called as ours."""
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "a.txt").write_text("years of work")
+    for text in (None, "{}", "[]", "{", '{"format": "another"}'):
+        if text is not None:
+            (out / "run.json").write_text(text)
+        with pytest.raises(BadParameters, match="no run of klantwaarde wrote"):  # noqa: SIM117 - one fault each
+            with whole_folder(out, (*OURS, "run.json"), "run.json"):
+                pass
+        assert (out / "a.txt").read_text() == "years of work"
+    (out / "run.json").write_text('{"klantwaarde": "0.1.0"}')
+    with whole_folder(out, (*OURS, "run.json"), "run.json"):
+        pass
+    assert names(out) == []
+
+
+@pytest.mark.parametrize("name", ["results", "with blank"])
+def test_a_place_where_a_disk_begins_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    out = tmp_path / name
+    out.mkdir()
+    line = f"36 35 98:0 /a {out!s} rw,noatime - ext4 /dev/root rw\n".replace("with blank", r"with\040blank")
+    read = Path.read_text
+    told = lambda path, *given: line if str(path) == "/proc/self/mountinfo" else read(path, *given)
+    monkeypatch.setattr(Path, "read_text", told)
+    with pytest.raises(BadParameters, match=r"where a disk begins.*a folder in it, such as"), whole_folder(out, OURS):
+        pass
+
+
+def test_a_place_where_nothing_can_be_written_is_told_without_our_names() -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("no such place")
+    with pytest.raises(BadParameters, match="may not be written to") as told, whole_folder(Path("/proc/x"), OURS):
+        pass
+    assert ".x." not in str(told.value)
 
 
 @pytest.mark.parametrize("left", [".results.new", ".results.old", "both"])
@@ -168,7 +227,7 @@ def test_places_that_are_no_folder(tmp_path: Path, kind: str) -> None:
     elif kind != "root":
         out.write_text("a file")
     out = {"below a file": out / "deeper", "root": Path("/")}.get(kind, out)
-    with pytest.raises(BadParameters, match="--out a folder"), whole_folder(out, OURS):
+    with pytest.raises(BadParameters, match="Give out= a folder"), whole_folder(out, OURS):
         pass
 
 

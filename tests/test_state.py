@@ -222,7 +222,7 @@ class TestBatches:
         assert content(one / "state") == before
 
     def test_two_at_once(self, one: Path) -> None:
-        with open_state(one / "state", one / "x"), pytest.raises(kw.OutputBusy, match="another --state"):
+        with open_state(one / "state", one / "x"), pytest.raises(kw.OutputBusy, match="another state="):
             go(one, hard_orders(200), "other", state=str(one / "state"))
         assert not (one / "other").exists()
 
@@ -280,7 +280,7 @@ class TestBatches:
 
     @pytest.mark.parametrize("place", ["out", "out/state"])
     def test_no_state_in_the_results(self, tmp_path: Path, place: str) -> None:
-        with pytest.raises(kw.BadParameters, match="a folder of its own"):
+        with pytest.raises(kw.BadParameters, match="a place of its own"):
             go(tmp_path, hard_orders(200), state=str(tmp_path / place))
 
     def test_one_engine_only(self) -> None:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
-import pyarrow.csv
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -20,9 +19,9 @@ from klantwaarde.data.datasets import cdnow
 from klantwaarde.data.doctor import Sheet, sheet
 from klantwaarde.data.link_demo import simulated_links
 from klantwaarde.data.orders import orders
+from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, KlantwaardeError, named
 from klantwaarde.estimate.load import load_settings
-from klantwaarde.files import whole_file
 from klantwaarde.models import MODELS
 from klantwaarde.options import (
     BAD_INPUT,
@@ -41,8 +40,10 @@ from klantwaarde.options import (
     Source,
     app,
     print_json,
+    say_written,
     takes,
 )
+from klantwaarde.outputs import check_list, check_run, read_by
 from klantwaarde.pipeline import Run, report_again, run
 from klantwaarde.screen import one_line, paper, print_traceback, say, survive_encoding, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
@@ -70,6 +71,7 @@ def demo(**given: Any) -> None:
         "margin_rate": 0.30,
         "since": "3 months",
     }
+    check_run(read_settings(None, given, base))
     _finish(run(read_settings(None, given, base | _simulated(out.with_name(f"{out.name}-inputs"))), say))
 
 
@@ -79,8 +81,7 @@ def _simulated(folder: Path) -> dict[str, str]:
     made = simulated_links(customers(orders(cdnow())))
     files = {name: folder / f"simulated_{name}.csv" for name in made._fields}
     for name, path in files.items():
-        with whole_file(path) as unfinished:
-            pyarrow.csv.write_csv(getattr(made, name), unfinished)
+        write_table(getattr(made, name), path)
     return {name: str(path) for name, path in files.items()}
 
 
@@ -101,7 +102,7 @@ def check(source: Source = None, *, config: Config = None, as_json: AsJson = Fal
 @takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", *ENGINE, *STATE, *BESIDE, *TO)
 def run_command(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Score every customer: choose and fit the models, rank the pyramid, write the report."""
-    made = run(read_settings(config, given | {"orders": source}), say)
+    made = run(read_settings(config, given | {"orders": source}), say, config=config)
     _finish(made, as_json=as_json)
     drift = made.record.get("drift") or {}
     if made.record["settings"]["fail_on_drift"] and drift.get("alarm"):
@@ -121,7 +122,7 @@ def score_command(
     """Score new orders with the models of an earlier run, without fitting; its settings are the defaults."""
     kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", *TO, *STATE}}
     settings = read_settings(config, given | {"orders": source}, kept)
-    _finish(run(settings, say, fitted=fit), as_json=as_json)
+    _finish(run(settings, say, fitted=fit, config=config), as_json=as_json)
 
 
 @app.command("backtest")
@@ -168,6 +169,8 @@ def sql_command(
     settings = read_settings(config, given)
     if settings.as_of is None or (fit is None) != (cells is None):
         raise BadParameters(f"sql needs {named('as_of')}, and for the scores both {named('fit')} and {named('cells')}.")
+    for name in TABLES if fit is not None else ():
+        check_list(out / name, (), read_by(None, fit=fit, cells=cells, config=config), parent=False)
     base = base_of(vars(settings), dialect)
     if fit is None or cells is None:
         sys.stdout.write(counting_script(base))
@@ -187,7 +190,7 @@ def report_command(
     """Write the report of an earlier run again, in another language or with another title."""
     if given["language"] not in {None, "en", "nl"}:
         raise BadParameters(f"language={given['language']!r} is not understood. Choose from en, nl.")
-    words.print(f"Written: {report_again(results, out or results / 'report.html', given)}")
+    say_written(report_again(results, out or results / "report.html", given))
 
 
 def main() -> None:

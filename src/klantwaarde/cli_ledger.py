@@ -6,21 +6,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-import pyarrow.csv
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from klantwaarde.asset.ledger import LINES
+from klantwaarde.asset.ledger import BEHIND, LINES
 from klantwaarde.calendar import STEPS, read_day
 from klantwaarde.data.attributes import attributes
 from klantwaarde.data.customers import customers
+from klantwaarde.data.written import write_rows
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.files import whole_file
 from klantwaarde.lifecycle.rules import RULES
+from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.models import MODELS
 from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
-from klantwaarde.options import AsJson, Config, Source, app, print_json, takes, wide
+from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
+from klantwaarde.outputs import check_list, read_by
 from klantwaarde.screen import one_line, say, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from klantwaarde.estimate.result import Fit
 
-LISTS = (".csv", ".parquet")
 VALUED = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "memory_limit", "attributes")
 WORDS = {
     "opening": "opening value", "unwind": "+ unwinding of the discount", "released": "- margin expected in the period",
@@ -57,7 +57,7 @@ def ledger_command(
     ] = None,
     behind: Annotated[Optional[str], typer.Option("--customers", help=f"Line: {', '.join(LINES)}.")] = None,
     to: Annotated[Optional[str], typer.Option("--period", help="Last day of the period.  [default: the last]")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="File for these customers, .csv or .parquet.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help=f"File for these customers: {ENDINGS}.")] = None,
     config: Config = None,
     as_json: AsJson = False,
     **given: Any,
@@ -68,9 +68,12 @@ def ledger_command(
     """
     if behind is not None and behind not in LINES:
         raise BadParameters(f"{named('customers', behind)} is no line of the ledger. Choose from {', '.join(LINES)}.")
-    if out is not None and out.suffix not in LISTS:
-        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give {named('out')} such a file.")
+    if out is not None and behind is None:
+        raise BadParameters(
+            f"{out} would not be written: it is for the customers of a line. Say which, with {named('customers')}."
+        )
     settings = read_settings(config, given | {"orders": source})
+    check_list(out, BEHIND, read_by(settings, config=config))
     found = _found(settings, every, start, rules, by)
     if behind is not None:
         period = _period(found, to)
@@ -147,12 +150,7 @@ def _cell(value: Any) -> str:
 
 def _write_customers(found: Period, line: str, out: Path) -> None:
     sql, parameters = found.ledger.behind(line)
-    if out.suffix == ".parquet":
-        found.ledger.engine.write_parquet(sql, out, parameters)
-    else:
-        with whole_file(out) as unfinished:
-            pyarrow.csv.write_csv(found.ledger.engine.arrow(sql, parameters), unfinished)
-    words.print(f"Written: {out}")
+    say_written(out, write_rows(found.ledger.engine, sql, out, parameters))
 
 
 def _print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
@@ -249,13 +247,14 @@ def stages_command(
     source: Source = None,
     *,
     rules: Annotated[str, typer.Option(help=f"{', '.join(RULES)}.")] = "default",
-    out: Annotated[Optional[Path], typer.Option(help="Parquet file for a row per customer.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help=f"File for a row per customer: {ENDINGS}.")] = None,
     config: Config = None,
     as_json: AsJson = False,
     **given: Any,
 ) -> None:
     """Where each customer stands in the relation: the stage, since when, why, and when the next order is due."""
     settings = read_settings(config, given | {"orders": source})
+    check_list(out, [name for name, _, _ in COLUMNS], read_by(settings, config=config))
     orders = read_orders(settings)
     base = customers(orders, settings.as_of, settings.unit)
     name = choose(base).model if settings.model == "auto" else settings.model
@@ -272,8 +271,7 @@ def stages_command(
     )
     found = standing_at(orders, base.as_of, terms)
     counts = found.stages.counts()
-    if out is not None:
-        found.stages.write(out)
+    changed = 0 if out is None else found.stages.write_counted(out)
     if as_json:
         made = {"as_of": base.as_of, "rules": found.stages.rules.version, "stages": counts, "lost": limits.told}
         print_json(made | {"fits": _fits_told((found,))})
@@ -284,4 +282,4 @@ def stages_command(
     if rules == "default":
         words.print(limits.told, markup=False, soft_wrap=True)
     if out is not None:
-        words.print(f"Written: {out}")
+        say_written(out, changed)

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import numpy as np
-import pyarrow.csv
-import pyarrow.parquet as pq
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -15,19 +13,18 @@ from rich.table import Table
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import customers
 from klantwaarde.data.grouped import Grouped, grouped
+from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.files import whole_file
-from klantwaarde.options import AsJson, Config, Source, app, print_json, takes, wide
+from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
+from klantwaarde.outputs import check_list, read_by
 from klantwaarde.screen import one_line, paper, say, words
-from klantwaarde.seeding import Seeding, seed_list
+from klantwaarde.seeding import COLUMNS, Seeding, seed_list
 from klantwaarde.settings import SOURCE, read_orders, read_settings
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import mask_category, split_wallet
 
 validate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put a claim to the test on your own orders.")
 app.add_typer(validate, name="validate")
-
-LISTS = {".csv": "CSV", ".parquet": "Parquet"}
 
 
 @app.command("seeds")
@@ -39,7 +36,7 @@ def seeds_command(
     k: Annotated[int, typer.Option("--k", "-k", help="How many customers to approach.")] = 50,
     epsilon: Annotated[float, typer.Option(help="How far below the best greedy choice it may be.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of the random draws: the same gives the same list.")] = 0,
-    out: Annotated[Path, typer.Option(help="File for the list, .csv or .parquet.")] = Path("seeds.csv"),
+    out: Annotated[Path, typer.Option(help=f"File for the list: {ENDINGS}.")] = Path("seeds.csv"),
     config: Config = None,
     as_json: AsJson = False,
     **given: Any,
@@ -48,24 +45,21 @@ def seeds_command(
 
     The chance that one sets off another is the influence share (default 0.10 here) times that one's part of the links.
     """
-    if out.suffix not in LISTS:
-        raise BadParameters(f"{out} ends in neither {' nor '.join(LISTS)}. Give {named('out')} such a file.")
-    made = seed_list(read_settings(config, given | {"orders": source}), k, epsilon, seed, say)
-    with whole_file(out) as unfinished:
-        if out.suffix == ".csv":
-            pyarrow.csv.write_csv(made.table, unfinished)
-        else:
-            pq.write_table(made.table, unfinished)
+    settings = read_settings(config, given | {"orders": source})
+    check_list(out, COLUMNS, read_by(settings, config=config))
+    made = seed_list(settings, k, epsilon, seed, say)
+    changed = write_table(made.table, out)
     found = made.found
     if as_json:
         told = {name: getattr(found, name) for name in ("total", "guarantee", "certified", "confidence", "epsilon")}
         parts = {name: getattr(found, name)._asdict() for name in ("spread", "plain_spread", "advantage")}
         print_json(told | parts | {"seeds": made.table.to_pylist(), "share": made.share, "out": str(out)})
         return
-    _print_seeds(made, out)
+    _print_seeds(made)
+    say_written(out, changed)
 
 
-def _print_seeds(made: Seeding, out: Path) -> None:
+def _print_seeds(made: Seeding) -> None:
     found = made.found
     table = Table(title=f"Whom to approach: the first of {len(found.nodes)}", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("place", "customer", "adds", "own value", "accountable value"):
@@ -82,7 +76,6 @@ def _print_seeds(made: Seeding, out: Path) -> None:
         f"{found.advantage.mean:z,.2f} (95 %: {low:z,.2f} to {high:z,.2f})."),
         f"No choice of {len(found.nodes)} reaches more than {1 / found.certified:.2f} times as much "
         f"(confidence {found.confidence:.4f})." if found.certified > 0 else "",
-        f"The list is in {out}.",
     )  # fmt: skip
     for line in filter(None, lines):
         words.print(line, markup=False, soft_wrap=True)

@@ -16,10 +16,11 @@ import typer
 from rich.table import Table
 
 from klantwaarde import screen
+from klantwaarde.data.written import SUFFIXES
 from klantwaarde.errors import KlantwaardeError
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
-from klantwaarde.screen import Printer, paper
+from klantwaarde.screen import Printer, paper, words
 from klantwaarde.settings import Settings, in_file
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
@@ -83,6 +84,8 @@ app = typer.Typer(
     help="What each customer is worth, and where each customer stands. "
     "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
 )
+ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+"""Of files of rows."""
 WIDE = 150
 """Characters that a table may take where it is read by no screen."""
 
@@ -152,6 +155,18 @@ def _option(name: str) -> Any:
 def wide(table: Table) -> None:
     """A table with many columns: as wide as the screen, and not cut where there is none."""
     Printer(width=paper.width if paper.is_terminal else max(paper.width, WIDE)).print(table)
+
+
+def say_written(out: Path, changed: int = 0) -> None:
+    """What was written, and what was changed in it."""
+    words.print(f"Written: {out}", markup=False, soft_wrap=True)
+    if changed:
+        words.print(
+            f"{changed:,} cells of text begin like a formula (= + - @): an apostrophe stands before them. "
+            "In .parquet and .xlsx they are as they came.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def print_json(value: Any) -> None:

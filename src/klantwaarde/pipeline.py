@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import platform
-import resource
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from klantwaarde.calendar import read_since
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
+from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
@@ -32,8 +32,10 @@ from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
-from klantwaarde.files import whole_folder, write_text
+from klantwaarde.files import check_place, whole_folder, write_text
+from klantwaarde.marks import refuse_strangers
 from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
+from klantwaarde.outputs import check_run, read_by
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.report.html import write_report
@@ -43,6 +45,8 @@ from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
 
 OUTPUTS = ("customers.parquet", "stages.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
+RECORD = OUTPUTS[-1]
+"""The file that says that a folder is of a run."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,16 @@ class Run:
     record: dict[str, Any]
 
 
-def run(settings: Settings, say: Say, fitted: str | Path | None = None) -> Run:
-    """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted."""
+def run(settings: Settings, say: Say, fitted: str | Path | None = None, config: str | Path | None = None) -> Run:
+    """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted.
+
+    config: the file that settings came from, which no output may replace either.
+    """
+    check_run(settings, fitted, config)
     if settings.to is not None:
         check_target(settings.to, settings.to_table)
     with (
-        whole_folder(Path(settings.out), OUTPUTS) as folder,
+        whole_folder(Path(settings.out), OUTPUTS, RECORD) as folder,
         open_state(settings.state, settings.out) as state,
         Clock(say) as clock,
     ):
@@ -286,9 +294,10 @@ def _facts(
 
 def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, clock: Clock) -> dict[str, Any]:
     """What went in, what was left out and why, versions, seconds and peak memory."""
-    profile = base.orders.profile
+    profile, memory = base.orders.profile, peak_memory_mb()
     counted = ("no_customer", "no_date", "no_amount", "set_aside", "dropped", "negative", "zero", "future")
     record = {
+        "format": "klantwaarde-run",
         "klantwaarde": version("klantwaarde"),
         "schema": SCHEMA_VERSION,
         "finished": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
@@ -308,7 +317,7 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         "choice": fits.choice.reason if fits.choice else None,
         "ledger_command": _ledger_command(settings, base) if settings.since else None,
         "seconds": clock.seconds,
-        "peak_memory_mb": round(peak_memory_mb()),
+        "peak_memory_mb": None if memory is None else round(memory),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "duckdb")},
     }
@@ -316,8 +325,8 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
     return told
 
 
-def peak_memory_mb() -> float:
-    """Peak resident memory of this process so far, in MB of 2^20 bytes.
+def peak_memory_mb() -> float | None:
+    """Peak resident memory of this process so far, in MB of 2^20 bytes; None where the system does not tell.
 
     Linux hands ru_maxrss down from the process that started this one, so that a small child of a large parent looks
     large; VmHWM begins anew with the program.
@@ -326,6 +335,10 @@ def peak_memory_mb() -> float:
     if status.exists():
         kilobytes = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(next(kilobytes)) / 1024
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
@@ -345,6 +358,7 @@ def _write_rest(
 
 def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
     """The report of an earlier run, written again with another language, title or currency."""
+    _check_report(results, out)
     try:
         told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -353,3 +367,15 @@ def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
         ) from error
     write_report(told | {name: value for name, value in words.items() if value is not None}, out)
     return out
+
+
+def _check_report(results: Path, out: Path) -> None:
+    """Raise BadParameters for a report that would cost something. In the results, it replaces theirs."""
+    own = out.parent == results or (out.parent.exists() and results.exists() and out.parent.samefile(results))
+    if own and out.name == "report.html":
+        return
+    refuse_inputs(out, "out", read_by(None, results=results))
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise BadParameters(f"{named('out', str(out))} is to be a page: give it a name that ends in .html.")
+    check_place(out)
+    refuse_strangers(out, "out")

@@ -26,6 +26,10 @@ DEFAULT_SHARE = 0.10
 """Chance that a customer is set off by all who influence him together, where no share is given."""
 
 
+COLUMNS = ("place", "customer_id", "adds", "own_value", "accountable_value", "by_accountable_value")
+"""The columns of the list."""
+
+
 @dataclass(frozen=True)
 class Seeding:
     """The seeds with their ids, and the plain ranking by accountable value beside them."""

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
     from klantwaarde.value.score import Scored
 
+BEHIND = (
+    "customer_id", "label", "line", "stage_before", "stage_after", "opening", "closing", "change", "won", "won_back",
+    "lost",
+)  # fmt: skip
+"""The columns of the customers behind a line."""
 LINES = ("new", "won_back", "lost", "up", "down", "same", "intra_period", "still_lost", "prospect")
 STAYED = ("up", "down", "same")
 EVENTS = ("won", "won_back", "lost")

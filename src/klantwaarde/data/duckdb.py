@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from klantwaarde.data.engine import forgetting, identifier, literal, used
+from klantwaarde.data.guard import Input
 from klantwaarde.data.types import is_instant
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.files import scratch_folder, whole_file
+from klantwaarde.marks import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +34,9 @@ MEMORY_SHARE = (
 
 
 def memory() -> int:
-    """Bytes of the machine's memory."""
+    """Bytes of the machine's memory; some 8 GiB are taken for it where the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return 2**33
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -55,6 +59,7 @@ class DuckDB:
         self._made = 0
         self._tables: dict[str, bool] = {}  # by name: whether it is on disk
         self._file: Path | None = None
+        self.inputs: list[Input] = []
 
     def _set(self, name: str, value: str) -> None:
         try:
@@ -170,6 +175,11 @@ class DuckDB:
         with _mendable():
             return self.connection.sql(sql, params=used(sql, parameters)).to_arrow_table()
 
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The statement's rows as Arrow, a batch at a time."""
+        with _mendable():
+            return self.connection.sql(sql, params=used(sql, parameters)).to_arrow_reader(2**16)
+
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The statement's rows as a data frame; DECIMAL becomes float, but for ids."""
         with _mendable():
@@ -195,8 +205,8 @@ class DuckDB:
 
         partition_by: a folder instead, with a folder per value of these columns; rows of one come in any order.
         """
-        said = ", ".join(f"{name}: {literal(value)}" for name, value in (metadata or {}).items())
-        options = "format parquet, compression zstd" + (f", kv_metadata {{{said}}}" if said else "")
+        said = ", ".join(f"{name}: {literal(value)}" for name, value in ({MARK: "rows"} | dict(metadata or {})).items())
+        options = f"format parquet, compression zstd, kv_metadata {{{said}}}"
         if partition_by:
             options += f", partition_by ({', '.join(map(identifier, partition_by))})"
         with whole_file(path) as unfinished:

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from klantwaarde.data.guard import Input
+
 SQL = resources.files("klantwaarde.data") / "sql"
 
 
 class Engine(Protocol):
     """Tables by name, statements in DuckDB's dialect with $parameters. Tables live as long as the engine."""
+
+    inputs: list[Input]
+    """The files and folders that it has been given to read: nothing is written on them."""
 
     def new_name(self, stem: str) -> str:
         """A table name that is not in use yet."""
@@ -64,6 +69,10 @@ class Engine(Protocol):
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The statement's rows as an Arrow table."""
+        ...
+
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The statement's rows as Arrow, a batch at a time."""
         ...
 
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:

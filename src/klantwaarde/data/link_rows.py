@@ -9,6 +9,7 @@ from klantwaarde.data import spark
 from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, literal
+from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.data.source import PARQUET, open_source
@@ -53,6 +54,7 @@ def opened(base: Engine, source: Any, what: str, manner: Manner) -> Opened:
     """
     engine = base if isinstance(base, DuckDB) or _for_spark(source) else _reader(base)
     name = engine.new_name(what)
+    base.inputs += inputs(what, source)
     try:
         if isinstance(engine, spark.Spark):
             return Opened(engine, name, spark.open_source(engine, name, source), engine.columns(name), False)

@@ -12,6 +12,7 @@ from klantwaarde.data import spark
 from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
+from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
 from klantwaarde.data.source import check_encoding, open_source
@@ -119,6 +120,7 @@ def orders(
     check_money(amount, quantity, price, margin)
     where = {"table": table, "query": query, "encoding": encoding}
     runs, name, told = _open(source, engine, master, memory_limit, timezone, where)
+    runs.inputs += inputs("orders", source)
     types = runs.columns(name)
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
     of_type.refuse_ids(columns.customer_id, types[columns.customer_id])

@@ -12,9 +12,11 @@ import pyarrow as pa
 import sqlglot
 
 from klantwaarde.data.engine import forgetting, identifier, used
+from klantwaarde.data.guard import Input
 from klantwaarde.data.uri import as_address, revealed, scrub, scrubbed
 from klantwaarde.errors import BadOrders, BadParameters, MissingExtra, named
 from klantwaarde.files import whole_file
+from klantwaarde.marks import MARKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +51,7 @@ class Spark:
         self._prefix = f"kw{os.getpid()}_{next(_COUNTER)}"
         self._made = 0
         self._kept: dict[str, DataFrame] = {}
+        self.inputs: list[Input] = []
 
     def new_name(self, stem: str) -> str:
         """A view name that is not in use yet; the session may be shared."""
@@ -102,6 +105,10 @@ class Spark:
         """The statement's rows as an Arrow table."""
         return self._frame(sql, parameters).toArrow()
 
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The statement's rows as Arrow; all of them come at once."""
+        return self.arrow(sql, parameters).to_reader()
+
     def pandas(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The statement's rows as a data frame; DECIMAL becomes float."""
         frame: pd.DataFrame = _plain(self.arrow(sql, parameters)).to_pandas()
@@ -122,6 +129,7 @@ class Spark:
         with whole_file(path) as unfinished:
             written = self._frame(sql, parameters).write.partitionBy(*partition_by)
             written.parquet(unfinished.absolute().as_uri(), compression="zstd")
+            (unfinished / MARKED).touch()
 
     def open_parquet(self, name: str, path: Path) -> None:
         """Make a Parquet file, or a folder of them, known by a name."""

@@ -141,7 +141,7 @@ def open_state(folder: str | Path | None, out: str | Path) -> Iterator[State | N
     path, results = (Path(os.path.abspath(name)) for name in (folder, out))  # noqa: PTH100 - as files.whole_folder
     if results in (path, *path.parents):
         raise BadParameters(f"The state {path} would be lost in the results {results}. Give it a folder of its own.")
-    with alone(path, "--state"):
+    with alone(path, "state"):
         state = _read(path)
         state.sweep()
         yield state

@@ -15,6 +15,7 @@ from klantwaarde.data.attributes import Attributes
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.lines import create_occasions
+from klantwaarde.data.written import write_rows
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
@@ -82,10 +83,17 @@ class Stages:
         return self.engine.pandas(self.sql, self.parameters)
 
     def write(self, path: str | Path) -> Path:
-        """A Parquet file, whole or not at all; its footer holds the rules."""
-        told = {"as_of": str(self.as_of), "rules": self.rules.version, "cuts": str(self.cuts)}
-        self.engine.write_parquet(self.sql, Path(path), self.parameters, told)
+        """A file, whole or not at all: .parquet (its footer holds the rules), .csv or .xlsx.
+
+        Raises BadParameters for another ending, and for a path that holds what is read here, or is not ours.
+        """
+        self.write_counted(path)
         return Path(path)
+
+    def write_counted(self, path: str | Path) -> int:
+        """As `write`; how many cells of text got an apostrophe, so that no spreadsheet takes them for a formula."""
+        told = {"as_of": str(self.as_of), "rules": self.rules.version, "cuts": str(self.cuts)}
+        return write_rows(self.engine, self.sql, Path(path), self.parameters, told)
 
     def counts(self) -> dict[str, int]:
         """Customers per stage, all nine, in the order of STAGES."""

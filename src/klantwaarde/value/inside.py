@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.lines import Columns
 from klantwaarde.data.script import base_views, read_cells, scoring_views, script, sub_select
+from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_fit
-from klantwaarde.files import whole_file
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.score import RankBy, Terms, cell_scores, check_margin_rate, spend_lines
 from klantwaarde.value.tiers import PERCENT
@@ -136,8 +135,7 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     tables = (cell_scores(cells, timing, terms, pareto), spend_lines(int(x.max()), spend))
     for name, table in zip(TABLES, tables, strict=True):
-        with whole_file(out / name) as unfinished:
-            pq.write_table(table, unfinished)
+        write_table(table, out / name)
 
 
 def _days(base: Base) -> dict[str, Any]:

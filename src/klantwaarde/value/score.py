@@ -16,7 +16,9 @@ from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_discount_rate, read_margin_rate
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, selecting, statement
+from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
+from klantwaarde.data.written import check_target_file, write_rows
 from klantwaarde.errors import BadParameters, MissingExtra, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
@@ -105,10 +107,11 @@ class Scored:
         return pl.from_arrow(self.to_arrow())
 
     def write(self, path: str | Path, partition_by: Sequence[str] = ()) -> Path:
-        """A Parquet file, best customer first, whole or not at all; its footer holds the terms.
+        """A file, best customer first, whole or not at all: .parquet (its footer holds the terms), .csv or .xlsx.
 
-        partition_by: a folder instead, with a folder per value of these columns (such as tier=top); `rank` tells the
-        order, the rows of a partition come in any. Raises BadParameters for a column that is no name of a group.
+        partition_by: a folder of Parquet instead, with a folder per value of these columns (such as tier=top); `rank`
+        tells the order, the rows of a partition come in any. Raises BadParameters for a column that is no name of a
+        group, for another ending, and for a path that holds what is read here, or what klantwaarde did not write.
         """
         check_partitions(partition_by)
         told = {
@@ -120,8 +123,10 @@ class Scored:
             "margin_rate": str(self.terms.margin_rate),
             "rank_by": self.terms.rank_by,
         }
+        refuse_inputs(Path(path), "path", self.engine.inputs)
+        check_target_file(Path(path), "path", [name for name, _, _ in SCORED], parted=bool(partition_by))
         with self.engine.held(self.ordered, self.parameters) as ranked:
-            self.engine.write_parquet(self._placed(ranked), Path(path), self.parameters, told, partition_by)
+            write_rows(self.engine, self._placed(ranked), Path(path), self.parameters, told, partition_by)
         return Path(path)
 
 
