@@ -108,11 +108,7 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
     rows = (
         ("end", message("day", day=base.as_of), None),
         ("horizon", _stretch(terms.horizon), None),
-        (
-            "discount",
-            message("assumed_rate", rate=rate),
-            message("assumed_discount_means", later=1 + rate / 100, now=1.0),
-        ),
+        ("discount", message("assumed_rate", rate=rate), later),
         ("margin", message("assumed_rate", rate=margin), _margin_means(base)),
         ("residual", message("assumed_residual_value", rate=rate, margin=margin), None),
         ("last_year", message("day_to_day", first=base.year_ago + dt.timedelta(days=1), last=base.as_of), None),

@@ -40,11 +40,11 @@ class Speech:
         key = f"{prefix}{code}".replace(" ", "_")
         return self.word(key) if key in WORDS else str(code)
 
-    def count(self, key: str, n: float | None, decimals: int = 0) -> str:
-        """The number with its noun, in singular or plural: "1 customer", "117 customers"."""
+    def count(self, key: str, n: float | None, decimals: int = 0, **fields: object) -> str:
+        """The number with its noun, in singular or plural: "1 customer", "117 customers"; other fields filled in."""
         one, many = WORDS[key][self.language].split(" | ")
         said = self.number(n, decimals)
-        return (one if said == "1" else many).format(n=said)
+        return (one if said == "1" else many).format(n=said, **fields)
 
     def number(self, value: float | None, decimals: int = 0) -> str:
         """The number with the language's points and commas."""
