@@ -53,7 +53,6 @@ from klantwaarde.wording.message import from_data, from_kept
 
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
-from klantwaarde.data.written import write_table
 
 
 @app.command("demo")

@@ -23,7 +23,6 @@ from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_betw
 from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
 from klantwaarde.outputs import check_list, read_by
 from klantwaarde.screen import one_line, say, words
-from klantwaarde.data.written import write_rows
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
 
