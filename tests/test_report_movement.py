@@ -158,8 +158,9 @@ class TestChance:
     def test_the_excess_is_told(self) -> None:
         said = chance_told(movement_facts(), Speech())
         assert said == (
-            "1,985 customers went up, 113 more than the 1,872 to be expected if nobody changed: chance does not explain "
-            "that. 4,590 went down, against 4,571 to be expected if nobody changed: chance can explain the difference."
+            "1,985 customers went up, 113 more than the 1,872 to be expected if nobody changed: chance does not "
+            "explain that. 4,590 went down, against 4,571 to be expected if nobody changed: chance can explain the "
+            "difference."
         )
 
     def test_nothing_is_told_where_nothing_was_measured(self) -> None:
@@ -213,8 +214,8 @@ class TestPage:
         facts = light("nl", statement=None)
         facts["movement"]["ledger"]["flow"] |= {"new": 1, "won_back": 1, "lost": 1}
         assert (
-            "Wat er veranderde sinds 30 juni 1997: er kwam 1 nieuwe klant, er werd 1 klant teruggewonnen en 1 ging er verloren."
-            in Page(render(facts)).text
+            "Wat er veranderde sinds 30 juni 1997: er kwam 1 nieuwe klant, er werd 1 klant teruggewonnen en 1 ging er "
+            "verloren." in Page(render(facts)).text
         )
 
     def test_absolute_numbers_come_first(self) -> None:

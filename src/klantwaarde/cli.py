@@ -54,6 +54,11 @@ from klantwaarde.wording.message import from_data, from_kept
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
 
+DEMO_TITLES = {
+    "en": "CDNOW (referrals, influence and attributes are simulated)",
+    "nl": "CDNOW (aanbevelingen, invloed en kenmerken zijn gesimuleerd)",
+}
+
 
 @app.command("demo")
 @takes("out", "language")

@@ -19,9 +19,20 @@ from klantwaarde.errors import BadParameters, named
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.models import MODELS
-from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
+from klantwaarde.movement import (
+    STATEMENT,
+    Period,
+    Standing,
+    Terms,
+    calibrated,
+    dates_between,
+    periods,
+    standing_at,
+    told,
+)
 from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
 from klantwaarde.outputs import check_list, read_by
+from klantwaarde.report.speech import Speech
 from klantwaarde.screen import one_line, say, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
