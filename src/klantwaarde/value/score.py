@@ -19,7 +19,7 @@ from klantwaarde.data.engine import Engine, selecting, statement
 from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.data.written import check_target_file, write_rows
-from klantwaarde.errors import BadParameters, MissingExtra, named
+from klantwaarde.errors import BadParameters, MissingExtra, expect, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
@@ -171,6 +171,7 @@ def score(
     from similarity). peers: the attribute whose levels are peer cells. category: a column of the orders, for
     cross-sell.
     """
+    _expect(customers, fit, spend)
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
     customers = customers.in_unit(terms.unit)  # from here on there is one unit, in which the fit's parameters are
     engine, orders = customers.engine, customers.orders
@@ -205,6 +206,13 @@ def score(
     best_first = statement("scored", valued=total.view)
     ordered = f"{total.sql}\n{best_first if total.empty else selecting(best_first, *COMPUTED)}"
     return Scored(engine, ordered, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
+
+
+def _expect(customers: object, fit: object, spend: object) -> None:
+    """Raise BadParameters unless the arguments are of their kinds."""
+    expect(customers, Customers, "customers", "make them of orders with kw.customers(kw.orders(source), as_of)")
+    expect(fit, Fit, "fit", "kw.fit(kw.ParetoNBD, customers.cells()) makes one; a model alone lacks its unit of time")
+    expect(spend, (Fit, type(None)), "spend", "kw.fit(kw.GammaGamma, customers.spend()) makes one")
 
 
 def _terms(
