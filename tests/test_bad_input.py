@@ -67,7 +67,7 @@ CASES = [
     Case("an encoding of bytes for letters", GOOD, ("base64", "is no known encoding"), "--encoding base64", 2),
     Case("UTF-16 with its mark", GOOD.encode("utf-16"), ("is not utf-8 text, but utf-16", "encoding", "utf-16")),
     Case("UTF-16 without its mark", GOOD.encode("utf-16-be"), ("is not utf-8 text, but utf-16-be", "encoding", "utf-16-be")),
-    Case("UTF-8 said to be UTF-16", GOOD, ("is not utf-16 text", "utf-8"), "encoding", "utf-16"),
+    Case("UTF-8 said to be UTF-16", GOOD, ("is not utf-16 text", "utf-8"), "--encoding utf-16"),
     Case("not packed as the name says", GOOD, ("o.csv.gz cannot be read", "not packed as .gz says"), name="o.csv.gz"),
     Case("not packed as the name says, zst", GOOD, ("o.csv.zst cannot be read", "not packed as .zst says"), name="o.csv.zst"),
     Case("not packed as the name says, xz", GOOD, ("o.csv.xz cannot be read", "not packed as .xz says"), name="o.csv.xz"),
