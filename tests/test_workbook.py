@@ -132,7 +132,7 @@ def test_a_password_and_a_foreign_file(tmp_path: Path) -> None:
 
 
 def test_links_and_attributes_come_from_workbooks_too(tmp_path: Path) -> None:
-    base = kw.customers(kw.orders(book(tmp_path / "o.xlsx", [HEAD, *ROWS])))
+    base = kw.customers(kw.orders(book(tmp_path / "o.xlsx", [HEAD, *ROWS])), "2024-12-31")
     links = book(tmp_path / "l.xlsx", [("referrer_id", "referred_id"), (17850, 123)])
     assert len(kw.referrals(links, base)) == 1
     known = book(tmp_path / "a.xlsx", [("customer_id", "city"), (17850, "Delft")])
