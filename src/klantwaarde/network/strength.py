@@ -41,7 +41,6 @@ def strength(found: Sums, decays: Array, *, level: float) -> Strength:
     """
     from scipy import stats  # noqa: PLC0415 - loaded where it is used
 
-
     tried = np.geomspace(decays[0], decays[-1], TRIED)
     shares = between(tried, decays)
     exposure = shares @ found.exposure.sum(axis=0)
