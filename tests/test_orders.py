@@ -337,7 +337,7 @@ class TestCounting:
     def test_the_default_end_is_said_aloud(self) -> None:
         base = kw.customers(self.orders())
         assert base.as_of == dt.date(2024, 1, 14)
-        assert str(base.notes[0]).startswith("The observation ends at 2024-01-14, the last order date in the data")
+        assert str(base.notes[0]).startswith("The observation ends on 2024-01-14, the last day with an order")
 
     def test_the_default_end_is_not_in_the_future(self) -> None:
         ahead = pd.to_datetime([*DAYS[:3], "2999-01-01"])

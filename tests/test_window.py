@@ -208,7 +208,7 @@ def test_healthy_orders_are_told_as_before(lines: pd.DataFrame) -> None:
     base = kw.customers(kw.orders(lines))
     assert found(base, LATE) is None
     assert found(base, EARLY) is None
-    assert "the last order date in the data" in found(base, "end of observation").text
+    assert "the last day with an order" in found(base, "end of observation").text
 
 
 def test_cdnow_ends_where_it_ends() -> None:

@@ -54,11 +54,6 @@ from klantwaarde.wording.message import from_data, from_kept
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
 
-DEMO_TITLES = {
-    "en": "CDNOW (referrals, influence and attributes are simulated)",
-    "nl": "CDNOW (aanbevelingen, invloed en kenmerken zijn gesimuleerd)",
-}
-
 
 @app.command("demo")
 @takes("out", "language")
@@ -71,7 +66,7 @@ def demo(**given: Any) -> None:
     base = {
         "orders": str(cdnow()),
         "currency": "USD",
-        "title": DEMO_TITLES.get(given["language"], DEMO_TITLES["en"]),
+        "title": "CDNOW (referrals, influence and attributes are simulated)",
         "out": str(out),
         "margin_rate": 0.30,
         "since": "3 months",
@@ -93,7 +88,7 @@ def _simulated(folder: Path) -> dict[str, str]:
 @app.command("check")
 @takes(*SOURCE[1:], "as_of", "memory_limit")
 def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
-    """Check whether the orders are correct, current and complete, and enough to fit a model."""
+    """Print the data doctor's sheet: whether the orders are correct, timely and complete, and enough for the models."""
     settings = read_settings(config, given | {"orders": source})
     with words.status("reading and examining the orders"):
         found = sheet(customers(read_orders(settings), settings.as_of))
@@ -299,7 +294,8 @@ def _flag(setting: dict[str, Any] | None) -> str:
     """The setting that goes with a remedy, as it is written on the command line."""
     if setting is None:
         return ""
-    return f" (--{setting['name'].replace('_', '-')} {setting['value'] or 'DAY'})"
+    value = "DAY" if setting["value"] is None else setting["value"]
+    return f" (--{setting['name'].replace('_', '-')}{f' {value}' if value else ''})"
 
 
 TITLES = {

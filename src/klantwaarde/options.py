@@ -30,7 +30,7 @@ FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", 
 DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
 
 HELP = {
-    "orders": "Parquet, CSV or Excel file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
+    "orders": "Parquet or CSV file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
     "sqlite:///file.db (with --table).",
     "customer_id": "Column of the customer.  [default: customer_id]",
     "date": "Column of the date.  [default: date]",
@@ -45,8 +45,13 @@ HELP = {
     "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
     "timezone": "Where days begin, for instants.  [default: UTC]",
     "encoding": "Of text files.  [default: utf-8]",
-    "table": "Table in a DuckDB file or a database, or sheet of an Excel file.",
+    "table": "Table in a DuckDB file or a database.",
     "query": "Statement in a database, in place of --table; it can only read.",
+    "where": "Lines that count: a column, one of = != < <= > >= in, and a value, such as 'total > 0'; may be repeated.",
+    "status_column": "Column of the status of a line, with --status-counts.",
+    "status_counts": "Statuses that count, with commas; other lines are left out, counted.",
+    "fold_ids": "Spellings of an id that differ in .0, zeros in front, blanks, ... are one customer.",
+    "placeholder_ids": "Lines of guest, n/a, 0 and the like: keep or set_aside.  [default: keep]",
     "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last with usual orders]",
     "unit": "Unit of time: day, week, month or year.  [default: week]",
     "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
@@ -148,7 +153,9 @@ def _literal(value: str) -> Any:
 
 def _option(name: str) -> Any:
     kind = next(str(item.type) for item in fields(Settings) if item.name == name)
-    of = bool if kind == "bool" else str
+    of: Any = bool if kind == "bool" else str
+    if kind.startswith("tuple"):
+        of = list[str]  # an option that may be repeated
     return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
 
 

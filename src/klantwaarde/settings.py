@@ -48,6 +48,11 @@ class Settings:
     encoding: str = "utf-8"
     table: str | None = None
     query: str | None = None
+    where: tuple[str, ...] | None = None
+    status_column: str | None = None
+    status_counts: str | None = None
+    fold_ids: bool = False
+    placeholder_ids: str = "keep"
     as_of: str | None = None
     unit: str = "week"
     model: str = "auto"
@@ -84,7 +89,8 @@ class Settings:
         for name in ADDRESSES:
             self._becomes(name, as_address(getattr(self, name)))
         for name, value in vars(self).items():
-            _refuse_text(name, value)
+            for text in value if isinstance(value, tuple) else (value,):
+                _refuse_text(name, text)
         for name, allowed in CHOICES.items():
             _one_of(name, getattr(self, name), allowed)
         self._becomes("unit", read_unit(self.unit))
@@ -134,6 +140,7 @@ CHOICES = {
     "engine": ("duckdb", "spark"),
     "unreadable": ("error", "set_aside"),
     "decimal": (".", ","),
+    "placeholder_ids": ("keep", "set_aside"),
 }
 """What a setting may be, where that is a few words."""
 MAY_BE_EMPTY = ("orders", "amount", "partition_by", "title", "currency")
@@ -141,6 +148,8 @@ MOST_SHOWN = 60
 """Characters of a value in a message."""
 ADDRESSES = ("orders", "referrals", "influence", "attributes", "to")
 """The settings that may be the address of a database."""
+NOTHING: tuple[Any, ...] = (None, [], ())
+"""What an option is that was not given."""
 COLUMNS = ("customer_id", "date", "amount", "quantity", "price", "margin")
 """The settings that name a column of money, of days or of customers."""
 SOURCE = (
@@ -155,6 +164,11 @@ SOURCE = (
     "encoding",
     "table",
     "query",
+    "where",
+    "status_column",
+    "status_counts",
+    "fold_ids",
+    "placeholder_ids",
 )
 """The settings that say how orders are read, as `kw.orders` takes them."""
 
@@ -164,8 +178,14 @@ def read_settings(
 ) -> Settings:
     """Settings from a TOML file and what was given beside it, which prevails; None means not given."""
     told: dict[str, Any] = {}
-    for layer in (dict(base or {}), _toml(config), {name: value for name, value in given.items() if value is not None}):
+    for layer in (
+        dict(base or {}),
+        _toml(config),
+        {name: value for name, value in given.items() if value not in NOTHING},
+    ):
         told = _without_rivals(told, layer) | layer
+    if "where" in told:
+        told["where"] = _conditions(told["where"])
     known = {item.name: str(item.type) for item in fields(Settings)}
     unknown = [name for name in told if name not in known]
     if unknown:
@@ -192,6 +212,13 @@ def _without_rivals(told: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[s
     means = (("amount",), ("quantity", "price"))
     gone = {name for one, other in (means, means[::-1]) if layer.keys() & set(one) for name in other}
     return {name: value for name, value in told.items() if name not in gone}
+
+
+def _conditions(given: Any) -> Any:
+    """One condition, or several: None where there is none; anything else as it is, to be refused."""
+    if isinstance(given, list | tuple):
+        return tuple(given) or None
+    return (given,) if isinstance(given, str) else given
 
 
 def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
@@ -250,12 +277,19 @@ def _toml(config: str | Path | None) -> dict[str, Any]:
 def _fits(kind: str, value: Any) -> bool:
     if kind == "bool":
         return isinstance(value, bool)
+    if kind.startswith("tuple"):
+        return value is None or (isinstance(value, tuple) and all(isinstance(one, str) for one in value))
     wanted = (int, float, str) if kind.startswith("float") else str
     return (value is None and "None" in kind) or (isinstance(value, wanted) and not isinstance(value, bool))
 
 
 def _kind(kind: str) -> str:
-    words = {"bool": "true or false", "float": "a number, or a percentage such as '30%'", "str": "text"}
+    words = {
+        "bool": "true or false",
+        "float": "a number, or a percentage such as '30%'",
+        "str": "text",
+        "tuple[str,": "a condition or a list of them",
+    }
     return words[kind.split(maxsplit=1)[0]]
 
 

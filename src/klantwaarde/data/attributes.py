@@ -121,20 +121,23 @@ def _matched(
     """A table of the lines with key, value_0, value_1, ... and bad_0, ..., customer_id and fault; how ids compare."""
     engine, source = customers.engine, read.engine
     whose = engine.columns(customers.table)["customer_id"]
-    same = ids([whose, read.types[customer_id]])
+    same = ids([whose, read.types[customer_id]], folds=customers.orders.chosen.folds)
     values = [f"{_value(read, name, readings)} as value_{n}" for n, name in enumerate(others)]
     bad = [
         f"{filled(name, read.types[name])} and ({reading.sql}) is null as bad_{n}"
         for n, (name, reading) in enumerate(readings.items())
     ]
     lines, given, known, matched = (engine.new_name(name) for name in ("lines", "given", "known", "matched"))
-    key = f"{same.key(customer_id, read.types[customer_id])} as key"
+    key = f"{same.key(source, read.name, customer_id, read.types[customer_id])} as key"
     source.view(lines, f"select {', '.join([key, *values, *bad])} from {read.name}")
     if source is engine:
         engine.view(given, engine.numbered(lines))
     else:
         engine.register(given, source.arrow(source.numbered(lines)))
-    engine.view(known, f"select {same.key('customer_id', whose)} as key, customer_id from {customers.table}")
+    engine.view(
+        known,
+        f"select {same.key(engine, customers.table, 'customer_id', whose)} as key, customer_id from {customers.table}",
+    )
     engine.create(matched, statement("attributes_matched", given=given, known=known))
     closed(read)
     return matched, same

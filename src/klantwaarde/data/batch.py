@@ -8,8 +8,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import statement
+from klantwaarde.data.identity import spellings
 from klantwaarde.data.lines import create_occasions
 from klantwaarde.data.orders import Orders, refuse_too_much
 from klantwaarde.data.window import window
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNTS = ("lines", "no_customer", "no_date", "no_amount", "set_aside", "no_customer_no_date", "negative", "zero",
-          "no_margin", "dropped", "rounded")  # fmt: skip
+          "no_margin", "dropped", "rounded", "left_out")  # fmt: skip
 MONEYS = ("amount", "no_customer_amount", "no_date_amount", "set_aside_amount", "negative_amount", "gross_amount",
-          "set_aside_gross", "margin", "dropped_amount")  # fmt: skip
+          "set_aside_gross", "margin", "dropped_amount", "left_out_amount")  # fmt: skip
 """The parts of a profile that add up over batches. Its days are looked up anew: what is future now is not tomorrow."""
 
 
@@ -50,7 +52,12 @@ def batch_id(orders: Orders) -> str:
 def traits(orders: Orders) -> dict[str, Any]:
     """What all batches of a state must have in common."""
     kind = embedded(orders).columns(orders.lines)["customer_id"]
-    return {"id_type": kind, "has_money": orders.has_money, "has_margin": orders.has_margin}
+    return {
+        "id_type": kind,
+        "has_money": orders.has_money,
+        "has_margin": orders.has_margin,
+        "folds": orders.chosen.folds,
+    }
 
 
 def write_batch(orders: Orders, rows: str, path: Path) -> None:
@@ -73,13 +80,27 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     """All orders ever: `kept` are the rows of all batches, `profile` is their sum. Examples come from the new batch."""
     engine = orders.engine
     lines = engine.new_name("lines")
-    engine.view(lines, f"select * from {kept} where usable")
+    engine.view(lines, _usable(orders, kept))
     today = {"today": orders.profile["today"]}
     days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
     occasions = create_occasions(engine, lines, orders.columns.absent, rule="merged")
     seen = window(engine, lines, orders.profile["today"])
     return replace(orders, lines=lines, occasions=occasions, profile=profile | days, window=seen, batches=batches)
+
+
+def _usable(orders: Orders, kept: str) -> str:
+    """SQL of the rows that count; ids that are written differently in other batches are folded once more."""
+    usable = f"select * from {kept} where usable"
+    text = of_type.is_text(embedded(orders).columns(kept)["customer_id"])
+    table = (
+        spellings(orders.engine, f"({usable}) as k", "customer_id", "lines") if orders.chosen.folds and text else None
+    )
+    if table is None:
+        return usable
+    others = [name for name in embedded(orders).columns(kept) if name != "customer_id"]
+    columns = ", ".join(["coalesce(m.kept, k.customer_id) as customer_id", *(f"k.{name}" for name in others)])
+    return f"select {columns} from ({usable}) as k left join {table} as m on m.spelling = k.customer_id"
 
 
 def profile_of(orders: Orders) -> dict[str, Any]:
@@ -89,8 +110,8 @@ def profile_of(orders: Orders) -> dict[str, Any]:
 
 def total(profiles: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The profile of several batches; money that no batch has stays empty."""
-    counts = {name: sum(profile[name] for profile in profiles) for name in COUNTS}
-    moneys = {name: [profile[name] for profile in profiles if profile[name] is not None] for name in MONEYS}
+    counts = {name: sum(profile.get(name, 0) for profile in profiles) for name in COUNTS}
+    moneys = {name: [profile[name] for profile in profiles if profile.get(name) is not None] for name in MONEYS}
     sums = {name: sum(found, Decimal(0)) if found else None for name, found in moneys.items()}
     return counts | sums | {"zones": max(profile["zones"] for profile in profiles)}
 

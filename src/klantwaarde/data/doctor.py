@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from klantwaarde.data.cleaned import CLEANED, left_out
 from klantwaarde.data.correct import CORRECT
-from klantwaarde.data.customers import Customers
 from klantwaarde.data.finding import Check, Section, plain, share
 from klantwaarde.data.timely import GROUND, TIMELY
-from klantwaarde.errors import expect
-from klantwaarde.wording.message import message
+from klantwaarde.wording.message import message, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from klantwaarde.data.customers import Customers
     from klantwaarde.wording.message import Message
 
 
@@ -43,8 +43,7 @@ class Sheet(NamedTuple):
 
 def sheet(base: Customers) -> Sheet:
     """The sheet of the orders behind a customer base."""
-    expect(base, Customers, "base", "kw.customers(orders) makes it, as of a day")
-    checks = tuple(check for find in (*CORRECT, *TIMELY, *COMPLETE, *GROUND) for check in find(base))
+    checks = tuple(check for find in (*CORRECT, *CLEANED, *TIMELY, *COMPLETE, *GROUND) for check in find(base))
     return Sheet(_verdict(base, sum(check.level == "warning" for check in checks)), checks)
 
 
@@ -65,11 +64,14 @@ def reconciliation(base: Customers) -> dict[str, Decimal]:
     """The input's money and where it went, exactly: input = scored + set_aside + after (+ dropped duplicates)."""
     profile, zero = base.orders.profile, Decimal(0)
     return {
-        "input": (profile["amount"] or zero) + (profile["dropped_amount"] or zero),
+        "input": (profile["amount"] or zero)
+        + (profile["dropped_amount"] or zero)
+        + (profile["left_out_amount"] or zero),
         "scored": base.totals["revenue"] or zero,
         "set_aside": profile["set_aside_amount"] or zero,
         "after": base.after["amount"] or zero,
         "dropped": profile["dropped_amount"] or zero,
+        "left_out": profile["left_out_amount"] or zero,
     }
 
 
@@ -113,17 +115,20 @@ def _money_adds_up(base: Customers) -> Iterator[Check]:
     if not base.orders.has_money:
         return
     parts = reconciliation(base)
-    gap = parts["input"] - parts["scored"] - parts["set_aside"] - parts["after"] - parts["dropped"]
-    code = "money_adds_up_dropped" if base.orders.duplicates == "drop" else "money_adds_up"
+    gap = parts["input"] - parts["scored"] - parts["set_aside"] - parts["after"] - parts["dropped"] - parts["left_out"]
+    more = [message("money_dropped", money=parts["dropped"])] if base.orders.duplicates == "drop" else []
+    more += [message("money_left_out", money=parts["left_out"])] if base.orders.profile["left_out"] else []
     yield Check(
         "complete",
         "money adds up",
         "warning" if gap else "info",
         int(bool(gap)),
-        message(code, **parts, aside=parts["set_aside"], gap=gap),
+        message(
+            "money_adds_up", **parts, aside=parts["set_aside"], gap=gap, more=several("adjacent", more) if more else ""
+        ),
         float(gap),
         remedy=message("money_adds_up_remedy") if gap else None,
     )
 
 
-COMPLETE = (_no_customer, _no_date, _no_amount, _money_adds_up)
+COMPLETE = (_no_customer, _no_date, _no_amount, left_out, _money_adds_up)

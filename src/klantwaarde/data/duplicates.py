@@ -53,7 +53,7 @@ def _suspected(base: Customers) -> str:
 
 
 def _examples(base: Customers, hashed: str, hashes: str) -> tuple[Message, ...]:
-    numbered = f"select {hashed} as h, line from ({base.engine.numbered(base.orders.source)}) as s"
+    numbered = f"select {hashed} as h, line from ({base.orders.chosen.numbered(base.engine)}) as s"
     first = base.engine.rows(
         f"select min(line) as one, max(line) as other from ({numbered}) as n where h in (select h from {hashes}) "
         f"group by h order by one limit {EXAMPLES}"

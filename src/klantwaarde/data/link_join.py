@@ -87,10 +87,10 @@ class Joined(NamedTuple):
 def joined(customers: Customers, read: Read, *, referral: bool, negative: bool) -> Joined:
     """The lines with the customers that they name, and the first rule that takes each away, if any."""
     engine, whose = customers.engine, customers.engine.columns(customers.table)["customer_id"]
-    same = ids([whose, *(read.source.types[end] for end in read.ends)])
+    same = ids([whose, *(read.source.types[end] for end in read.ends)], folds=customers.orders.chosen.folds)
     given, known, candidates, judged = (engine.new_name(name) for name in ("given", "known", "candidates", "judged"))
     _create_given(engine, given, read, same)
-    key = same.key("customer_id", whose)
+    key = same.key(engine, customers.table, "customer_id", whose)
     engine.view(known, f"select {key} as key, customer_id, first_order from {customers.table}")
     ranked = engine.ranked(statement("links_nodes", given=given, known=known))
     engine.create(candidates, f"select *, cast(rank - 1 as bigint) as node from ({ranked}) as r")
@@ -103,7 +103,7 @@ def joined(customers: Customers, read: Read, *, referral: bool, negative: bool) 
 def _create_given(engine: Engine, given: str, read: Read, same: Ids) -> None:
     """The lines with keys and values, in the customers' engine, whichever engine read them."""
     source, lines = read.source, engine.new_name("lines")
-    first, second = (same.key(end, source.types[end]) for end in read.ends)
+    first, second = (same.key(source.engine, source.name, end, source.types[end]) for end in read.ends)
     selected = f"{first} as source_key, {second} as target_key, {read.selected}"
     source.engine.view(lines, f"select {selected} from {source.name}")
     sql = source.engine.numbered(lines)

@@ -10,10 +10,10 @@ from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, literal
 from klantwaarde.data.guard import inputs
+from klantwaarde.data.identity import key
 from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
-from klantwaarde.data.places import PARQUET
-from klantwaarde.data.source import open_source
+from klantwaarde.data.source import PARQUET, open_source
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -161,9 +161,14 @@ class Ids(NamedTuple):
     rule: str
     """whole: both are whole numbers; text: both are text; numbers: one is numbers, the other text."""
 
-    def key(self, column: str, kind: str) -> str:
-        """SQL of the key of a column of ids; null where there is none."""
+    folds: bool = False
+    """Whether spellings are folded, as those of the orders were."""
+
+    def key(self, engine: Engine, relation: str, column: str, kind: str) -> str:
+        """SQL of the key of a column of ids in a relation of an engine; null where there is none."""
         name = identifier(column)
+        if self.folds and of_type.is_text(kind):
+            return f"case when {_is_missing(name)} then null else {key(engine, relation, name)} end"
         if self.rule == "whole":
             return f"cast({name} as bigint)"
         if of_type.is_text(kind):
@@ -175,8 +180,7 @@ class Ids(NamedTuple):
         return f"cast({name} as varchar)"
 
     def _text(self, name: str) -> str:
-        plain, missing = f"trim({name})", ", ".join(map(literal, MISSING))
-        none = f"length({plain}) <= {max(map(len, MISSING))} and lower({plain}) in ({missing})"
+        plain = f"trim({name})"
         if self.rule == "numbers":
             # Patterns cost most of all, so only what can need them is held against one.
             odd = " or ".join(f"{plain} like {literal(like)}" for like in ("0%", "+%", "-%", "%.%"))
@@ -186,12 +190,18 @@ class Ids(NamedTuple):
             # A column of whole numbers with gaps leaves many programs as 12.0.
             odd = f"{plain} like '%.0' and regexp_matches({plain}, '^[0-9]+[.]0$')"
             other = f"left({plain}, length({plain}) - 2)"
-        return f"case when {none} then null when {odd} then {other} else {plain} end"
+        return f"case when {_is_missing(name)} then null when {odd} then {other} else {plain} end"
 
 
-def ids(kinds: list[str]) -> Ids:
+def _is_missing(name: str) -> str:
+    """SQL of whether a text says that there is no id."""
+    plain, missing = f"trim({name})", ", ".join(map(literal, MISSING))
+    return f"length({plain}) <= {max(map(len, MISSING))} and lower({plain}) in ({missing})"
+
+
+def ids(kinds: list[str], *, folds: bool = False) -> Ids:
     """How columns of ids of these types are compared."""
     if all(kind in of_type.WHOLE for kind in kinds):
         return Ids("whole")
     numbers = [of_type.is_number(kind) for kind in kinds]
-    return Ids("numbers" if any(numbers) else "text")
+    return Ids("numbers" if any(numbers) else "text", folds)

@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from klantwaarde.data import spark
 from klantwaarde.data import types as of_type
+from klantwaarde.data.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
-from klantwaarde.data.source import open_source
-from klantwaarde.data.text import check_encoding
+from klantwaarde.data.source import check_encoding, open_source
 from klantwaarde.data.uri import as_address, is_database
 from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LONG_AGO = dt.date(1971, 1, 1)
 MOST_MONEY = 10**14
@@ -53,13 +53,15 @@ class Orders:
     """SQL of the customer, the day and the amount of a line of the source."""
     window: Window | None
     """The days that the pace of orders supports, none of them in the future; None where nothing was bought."""
+    chosen: Chosen
+    """Which lines of the source count, and how their ids are folded."""
     batches: int | None = None
     """Batches in the state that these orders were merged into; None without a state."""
 
     @property
     def read(self) -> int:
         """Lines in the source."""
-        return int(self.profile["lines"] + self.profile["dropped"])
+        return int(self.profile["lines"] + self.profile["dropped"] + self.profile["left_out"])
 
     @property
     def has_money(self) -> bool:
@@ -73,7 +75,9 @@ class Orders:
 
     def examples(self, condition: str, limit: int = EXAMPLES) -> list[Message]:
         """A few lines of the source for which a condition on (customer_id, day, amount) holds, with their row."""
-        numbered = self.engine.numbered(self.read_lines)
+        customer, day, amount = self.expressions
+        read = f"{customer} as customer_id, {day} as day, {amount} as amount, line"
+        numbered = f"select {read} from ({self.chosen.numbered(self.engine)}) as s"
         rows = self.engine.rows(f"select * from ({numbered}) as n where {condition} order by line limit {limit}")
         return [_line_told(row, money=self.has_money) for row in rows]
 
@@ -101,6 +105,11 @@ def orders(
     encoding: str = "utf-8",
     table: str | None = None,
     query: str | None = None,
+    where: str | Sequence[str] | None = None,
+    status_column: str | None = None,
+    status_counts: str | Sequence[str] | None = None,
+    fold_ids: bool = False,
+    placeholder_ids: Literal["keep", "set_aside"] = "keep",
     memory_limit: str | None = None,
     engine: Literal["duckdb", "spark"] = "duckdb",
     master: str = "local[*]",
@@ -112,30 +121,38 @@ def orders(
     customer_id; date (dates or timestamps; days are taken in `timezone` where instants carry one); amount, or quantity
     and price, or none of these (`amount=None`), when only timing is modelled; "auto" takes a column named amount where
     there is one. margin: money earned on the line, where it is known per line. Lines that are equal in every
-    column are kept and reported, or dropped with duplicates="drop". A Spark DataFrame is counted and scored on its own
+    column are kept and reported, or dropped with duplicates="drop". where: conditions that lines must meet to count,
+    such as "total > 0" or "status in (paid, 'part paid')"; status_column with status_counts: the statuses that count.
+    fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
+    are set aside. docs/orders.md has the rules. A Spark DataFrame is counted and scored on its own
     session; engine="spark" starts one (at `master`) for a Parquet path.
     Raises BadOrders naming the rows, the reason and the remedy.
     """
     _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
+    _refuse_words(placeholder_ids=(placeholder_ids, ("keep", "set_aside")))
     check_reading(encoding, timezone, date_format, decimal)
     check_money(amount, quantity, price, margin)
-    where = {"table": table, "query": query, "encoding": encoding}
-    runs, name, told = _open(source, engine, master, memory_limit, timezone, where)
+    place = {"table": table, "query": query, "encoding": encoding}
+    runs, name, told = _open(source, engine, master, memory_limit, timezone, place)
     runs.inputs += inputs("orders", source)
     types = runs.columns(name)
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
     of_type.refuse_ids(columns.customer_id, types[columns.customer_id])
+    asked = Cleaning(where, status_column, status_counts, fold_ids, placeholder_ids)
+    picked = chosen(runs, name, types, columns.customer_id, asked)
+    name = picked.name
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, distinct=duplicates == "drop")
     profile = _profile(runs, views, columns, timezone, distinct=duplicates == "drop")
     profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
+    profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
     instants = of_type.is_instant(types[columns.date])
     notes = _notes(readings, columns, amount, timezone, instants=instants)
     occasions = create_occasions(runs, views.lines, columns.absent)
     seen = window(runs, views.lines, profile["today"])
-    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions, seen)
+    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions, seen, picked)
 
 
 def _open(

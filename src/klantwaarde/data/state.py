@@ -33,6 +33,7 @@ OURS = re.compile(rf"{MODEL}|{ROWS}|\.({MODEL}|{ROWS}|state\.json)\.\d+\.part")
 """Names of files of which only those count that the manifest names."""
 MOST_PARTS = 64  # files; opening each costs milliseconds, and a customer-day in several of them is several rows
 TRAITS = {
+    "folds": "spellings of ids are {0} here and {1} in the state: give --fold-ids in every run, or in none",
     "id_type": "customer ids are {0} here and {1} in the state: write them in one way",
     "has_money": "amounts are {0} here and {1} in the state: name them with --amount in every run, or in none",
     "has_margin": "margins are {0} here and {1} in the state: name them with --margin in every run, or in none",
@@ -106,9 +107,10 @@ class State:
 
     def _refuse_others(self, traits: dict[str, Any]) -> None:
         self.traits = self.traits or traits
-        unlike = [name for name in TRAITS if traits[name] != self.traits[name]]
+        kept = {"folds": False} | self.traits
+        unlike = [name for name in TRAITS if traits[name] != kept[name]]
         if unlike:
-            told = "; ".join(TRAITS[name].format(*map(_word, (traits[name], self.traits[name]))) for name in unlike)
+            told = "; ".join(TRAITS[name].format(_word(name, traits[name]), _word(name, kept[name])) for name in unlike)
             raise BadOrders(f"These orders do not go with those in {self.folder}: {told}. Nothing was merged.")
 
     def _add(self, orders: Orders, name: str) -> None:
@@ -187,8 +189,9 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _word(value: Any) -> str:
-    return {True: "named", False: "not named"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+def _word(name: str, value: Any) -> str:
+    words = ("not folded", "folded") if name == "folds" else ("not named", "named")
+    return words[value] if isinstance(value, bool) else str(value)
 
 
 def _now() -> str:
