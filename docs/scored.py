@@ -104,12 +104,14 @@ Never add `value_realised` to `rlv`: one is history, the other is still to come.
 | --- | --- |
 {bands}
 
-**model.json**: the fits (`timing`, `spend`): parameters, covariance, log-likelihood, status and reason, unit, end of
-observation, and the settings of the run. No customer is in it. `kw.load_fit` and `klantwaarde score --fit` read it.
+**model.json**: the fits (`timing`, `spend`): parameters, covariance, log-likelihood, status, reason and notes (each as
+`text` in English with the `code` and `fields` it is made of), unit, end of observation, and the settings of the run. No
+customer is in it. `kw.load_fit` and `klantwaarde score --fit` read it.
 
 **run.json**: what went in (`source`, `settings`), what was left out and why (`lines`, `money`, `notes`), the model and
-why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says. The
-lists of the most valuable customers are in it, so treat it as you treat the customers themselves.
+why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says: sentences
+as `text` in English with `code` and `fields`, so that `klantwaarde report` can say them in Dutch. The lists of the most
+valuable customers are in it, so treat it as you treat the customers themselves.
 
 **report.html**: the page for people, without scripts, fonts or network.
 """

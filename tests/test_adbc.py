@@ -331,8 +331,8 @@ class TestAddresses:
     ("content", "name", "words"),
     [
         ("", "r.csv", "the referrals below it"),
-        ("\na,b\n", "r.csv", "first line of .* the referrals below it"),
-        ("a", "r.xlsx", "Save the referrals as"),
+        ("\n\n", "r.csv", "first line of .* the referrals below it"),
+        ("a", "r.doc", "Save the referrals as"),
         ("a\0b\n", "r.csv", "Save the referrals as"),
     ],
 )

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,14 +53,33 @@ CASES = [
     Case("wrong column, alike", GOOD, ("no column 'customerid' for customer_id", "Did you mean 'customer_id'?"), "--customer-id customerid"),
     Case("wrong column, unlike", GOOD, ("no column 'zzz' for amount", "The columns are customer_id, date, amount"), "--amount zzz"),
     Case("two columns of one name", "customer_id,date,date\n1,2,3\n", ("more than one column called date",)),
-    Case("lines of unequal length", HEAD + "1,2024-01-01,5\n2,2024-01-02\n", ("line 3 has more or fewer columns", "2,2024-01-02")),
+    Case("lines of unequal length", HEAD + "1,2024-01-01,5\n2,2024-01-02\n", ("line 3 has 2 columns, but line 1 names 3", "2,2024-01-02")),
     Case("no CSV at all", b"\x00\x01\x02\xff\xfe" * 200, ("cannot be read",)),
     Case("no Parquet at all", GOOD, ("o.parquet cannot be read",), name="o.parquet"),
     Case("no DuckDB at all", GOOD, ("o.duckdb cannot be read",), name="o.duckdb"),
-    Case("a spreadsheet", GOOD, ("not one kind of file that we read", "Save the orders as Parquet or CSV"), name="o.xlsx"),
-    Case("unreadable encoding", "customer_id,date\nJos\xe9,2024-01-01\n".encode("latin-1"), ("not utf-8 text", "encoding='cp1252'")),
-    Case("wrong encoding", "customer_id,date\nJosé,2024-01-01\n", ("not ascii text", "encoding"), "--encoding ascii"),
-    Case("unknown encoding", GOOD, ("--encoding klingon is not known",), "--encoding klingon", 2),
+    Case("no spreadsheet at all", GOOD, ("o.xlsx cannot be read",), name="o.xlsx"),
+    Case("an old spreadsheet", GOOD, ("not one kind of file that we read", "save it as .xlsx or CSV"), name="o.xls"),
+    Case("JSON", "{}", ("not one kind of file that we read", "Turn it into Parquet or CSV"), name="o.jsonl"),
+    Case("an archive", GOOD, ("not one kind of file that we read", "Unpack it"), name="o.zip"),
+    Case("another kind of file", GOOD, ("not one kind of file that we read", "Save the orders as Parquet or CSV"), name="o.doc"),
+    Case("an encoding of bytes, not of text", GOOD, ("rot13", "is no known encoding"), "--encoding rot13", 2),
+    Case("an encoding of names", GOOD, ("punycode", "is no known encoding"), "--encoding punycode", 2),
+    Case("an encoding of bytes for letters", GOOD, ("base64", "is no known encoding"), "--encoding base64", 2),
+    Case("UTF-16 with its mark", GOOD.encode("utf-16"), ("is not utf-8 text, but utf-16", "encoding", "utf-16")),
+    Case("UTF-16 without its mark", GOOD.encode("utf-16-be"), ("is not utf-8 text, but utf-16-be", "encoding", "utf-16-be")),
+    Case("UTF-8 said to be UTF-16", GOOD, ("is not utf-16 text", "utf-8"), "--encoding utf-16"),
+    Case("not packed as the name says", GOOD, ("o.csv.gz cannot be read", "not packed as .gz says"), name="o.csv.gz"),
+    Case("not packed as the name says, zst", GOOD, ("o.csv.zst cannot be read", "not packed as .zst says"), name="o.csv.zst"),
+    Case("not packed as the name says, xz", GOOD, ("o.csv.xz cannot be read", "not packed as .xz says"), name="o.csv.xz"),
+    Case("packed and cut off", gzip.compress(GOOD.encode())[:-20], ("o.csv.gz cannot be read", "damaged"), name="o.csv.gz"),
+    Case("more columns than anybody has", ",".join(f"c{n}" for n in range(200_000)) + "\n1\n", ("has 200,000 columns; at most 10,000 are read",)),
+    Case("a first line without an end", gzip.compress(b"a" * 2**25), ("The first line of", "is longer than 16,777,216 characters"), name="o.csv.gz"),
+    Case("a quote that is not closed", HEAD + '1,2024-01-01,5\n2,"2024-01-02,5\n3,2024-01-02,5\n', ("the double quote that opens on line 3 is not closed",)),
+    Case("text after a closing quote", HEAD + '1,2024-01-01,"5"x\n', ("on line 2, text follows a closing double quote",)),
+    Case("a title in several columns", "Report,January\n" + HEAD + "1,2024-01-01,5\n", ("line 2 has 3 columns, but line 1 names 2", "a title above the column names must go")),
+    Case("unreadable encoding", "customer_id,date\nJos\xe9,2024-01-01\n".encode("latin-1"), ("line 2 is not utf-8 text", "encoding", "cp1252")),
+    Case("wrong encoding", "customer_id,date\nJosé,2024-01-01\n", ("not ascii text", "encoding", "utf-8"), "--encoding ascii"),
+    Case("unknown encoding", GOOD, ("klingon", "is no known encoding"), "--encoding klingon", 2),
     Case("amounts that are text", HEAD + "1,2024-01-01,5\n2,2024-01-02,twelve\n3,2024-01-02,n/a\n", ("'amount' holds 2 value(s)", "row 2: 'twelve'", "row 3: 'n/a'", "--unreadable set_aside")),
     Case("amounts of two readings", HEAD + "1,2024-01-01,\"1,234\"\n2,2024-01-02,\"5,678\"\n", ("decimal point and with a decimal comma", "--decimal . or --decimal ,")),
     Case("dates that are none", HEAD + "1,yesterday,5\n2,2024-01-02,6\n", ("'date' holds 1 value(s)", "row 1: 'yesterday'", "--date-format")),
@@ -158,6 +179,60 @@ def test_places_without_orders(source: str, words: str, klantwaarde: Cli, tmp_pa
     said = klantwaarde("run", source)
     assert said.code == 1
     assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is a pipe, which can be read once only"),
+        (Path.mkdir, "The folder o.csv holds no Parquet files"),
+        (lambda path: path.symlink_to("gone"), "o.csv is a link to gone, which is not there"),
+        (lambda path: path.symlink_to("/dev/zero"), "o.csv is a device, no file"),
+    ],
+)
+def test_places_that_are_no_files(make: Callable[[Path], Any], words: str, klantwaarde: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "o.csv")
+    said = klantwaarde("check", "o.csv")
+    assert (said.code, said.out) == (1, "")
+    assert words in said.err
+
+
+def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "o.csv").write_text(GOOD)
+    monkeypatch.setattr("builtins.open", refuse)  # the tests may run as a user who may read everything
+    with pytest.raises(kw.BadOrders, match=r"o.csv cannot be opened: Permission denied"):
+        kw.orders(tmp_path / "o.csv")
+
+
+def test_a_file_name_that_is_no_text(klantwaarde: Cli, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    (tmp_path / name).write_text(GOOD)
+    for source in (name, "*.csv"):
+        with pytest.raises(kw.BadOrders, match=r"name of the file .*caf\\xe9.csv is no UTF-8 text. Rename"):
+            kw.orders(tmp_path / source)
+
+
+def test_no_room_for_a_copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "o.csv").write_bytes(GOOD.encode("utf-16"))
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(kw.BadOrders, match=r"There is no room in .* for a readable copy of .*o.csv.*TMPDIR"):
+        kw.orders(tmp_path / "o.csv", encoding="utf-16")
+
+
+def test_links_and_attributes_are_refused_in_the_same_words(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_bytes(b'referrer_id,referred_id\n1,"2\n')
+    base = kw.customers(kw.orders(pd.DataFrame(NAMED)))
+    for read in (kw.referrals, kw.influence, kw.attributes):
+        with pytest.raises(
+            kw.BadOrders, match=r"cannot be used. .*the double quote that opens on line 2 is not closed"
+        ):
+            read(tmp_path / "l.csv", base)
 
 
 def test_no_orders_named(klantwaarde: Cli) -> None:

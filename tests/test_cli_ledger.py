@@ -61,6 +61,21 @@ class TestDoubts:
         assert timing["reason"] in doubt
 
     @pytest.mark.slow
+    def test_nothing_is_fitted_that_nobody_reads(
+        self, klantwaarde: Cli, faithful: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unread(*_: object) -> None:
+            raise AssertionError("a second model was fitted, for potential, which no movement looks at")
+
+        monkeypatch.setattr("klantwaarde.value.score.fit_model", unread)
+        words = (faithful, "--model", "bg_nbd", "--as-of", "2023-09-30")
+        assert klantwaarde("stages", *words).code == 0
+        assert klantwaarde("ledger", *words, "--start", "2023-06-30").code == 0
+        base = kw.customers(kw.orders(faithful), "2023-09-30")
+        scored = kw.score(base, kw.fit(kw.BGNBD, base.cells()), headroom=False)
+        assert scored.potential is None
+        assert scored.to_pandas().potential.isna().all()
+
     def test_good_fits_need_no_word(self, klantwaarde: Cli) -> None:
         words = ("ledger", kw.cdnow_sample(), "--start", "1998-03-31", "--model", "pareto_nbd")
         assert "! Valued with" not in klantwaarde(*words).err

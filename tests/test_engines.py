@@ -129,3 +129,17 @@ def test_the_plan_has_two_shuffles_and_broadcast_joins(both: dict[str, kw.Custom
     plan = planned._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange hashpartitioning") == 2
     assert "SortMergeJoin" not in plan
+
+
+def test_spark_lets_go_of_what_it_sorted(both: dict[str, kw.Customers], tmp_path: Path) -> None:
+    base = both["spark"]
+    scored, kept = kw.score(base, kw.fit(kw.MBGNBD, both["duckdb"].cells())), base.engine._kept  # type: ignore[attr-defined]
+    before = set(kept)
+    scored.write(tmp_path / "scored.parquet")
+    assert set(kept) == before, "once written, no sorted rows are kept"
+    with base.engine.scope():
+        scored.to_arrow()
+        (name,) = set(kept) - before
+        assert kept[name].is_cached
+        frame = kept[name]
+    assert (set(kept), frame.is_cached) == (before, False)

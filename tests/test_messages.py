@@ -235,6 +235,8 @@ def test_money_a_year_from_now() -> None:
     terms = Terms(0.1, 0.3, "12 months", 365.0, "rlv", base.as_of, "week", 0.002)
     row = next(row for row in assumptions(base, terms) if row["name"] == "annual discount rate")
     assert (row["value"], row["meaning"]) == ("10%", "1.10 a year from now is worth 1.00 today")
+    said = worded(row["meaning"], "nl", currency="EUR").replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "€ 1,10 over een jaar is nu € 1,00 waard"
 
 
 def test_limits_of_lost_in_dutch() -> None:

@@ -158,8 +158,9 @@ class TestChance:
     def test_the_excess_is_told(self) -> None:
         said = chance_told(movement_facts(), Speech())
         assert said == (
-            "1,985 customers went up, 113 more than the 1,872 of chance: a signal. "
-            "4,590 went down, and 4,571 by chance alone: the difference of 19 says nothing."
+            "1,985 customers went up, 113 more than the 1,872 to be expected if nobody changed: chance does not "
+            "explain that. 4,590 went down, against 4,571 to be expected if nobody changed: chance can explain the "
+            "difference."
         )
 
     def test_nothing_is_told_where_nothing_was_measured(self) -> None:
@@ -204,7 +205,7 @@ class TestPage:
 
     def test_the_first_page_says_what_changed(self) -> None:
         assert (
-            "What changed since 30 June 1997: 1,234 new customers came, 310 came back and 4,117 were lost. "
+            "What changed since 30 June 1997: 1,234 new customers came, 310 were won back and 4,117 were lost. "
             "The customers who were not lost went from 15,410 to 12,837. All customers together were worth €653,762 "
             "then, and €612,481 now."
         ) in Page(rendered("en")).text
@@ -213,13 +214,13 @@ class TestPage:
         facts = light("nl", statement=None)
         facts["movement"]["ledger"]["flow"] |= {"new": 1, "won_back": 1, "lost": 1}
         assert (
-            "Wat er veranderde sinds 30 juni 1997: er kwam 1 nieuwe klant, 1 kwam terug en 1 ging verloren."
-            in Page(render(facts)).text
+            "Wat er veranderde sinds 30 juni 1997: er kwam 1 nieuwe klant, er werd 1 klant teruggewonnen en 1 ging er "
+            "verloren." in Page(render(facts)).text
         )
 
     def test_absolute_numbers_come_first(self) -> None:
         text = Page(rendered("en")).text
-        assert "4,117 customers left you between 30 June 1997 and 30 June 1998; 1,234 new customers came" in text
+        assert "4,117 customers were lost between 30 June 1997 and 30 June 1998; 1,234 new customers came" in text
         assert (
             "1,985 customers went up in the pyramid between 30 June 1997 and 30 June 1998, and 4,590 went down." in text
         )

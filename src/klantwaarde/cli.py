@@ -54,6 +54,11 @@ from klantwaarde.wording.message import from_data, from_kept
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
 
+DEMO_TITLES = {
+    "en": "CDNOW (referrals, influence and attributes are simulated)",
+    "nl": "CDNOW (aanbevelingen, invloed en kenmerken zijn gesimuleerd)",
+}
+
 
 @app.command("demo")
 @takes("out", "language")
@@ -66,7 +71,7 @@ def demo(**given: Any) -> None:
     base = {
         "orders": str(cdnow()),
         "currency": "USD",
-        "title": "CDNOW (referrals, influence and attributes are simulated)",
+        "title": DEMO_TITLES.get(given["language"], DEMO_TITLES["en"]),
         "out": str(out),
         "margin_rate": 0.30,
         "since": "3 months",
@@ -88,7 +93,7 @@ def _simulated(folder: Path) -> dict[str, str]:
 @app.command("check")
 @takes(*SOURCE[1:], "as_of", "memory_limit")
 def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
-    """Print the data doctor's sheet: whether the orders are correct, timely and complete, and enough for the models."""
+    """Check whether the orders are correct, current and complete, and enough to fit a model."""
     settings = read_settings(config, given | {"orders": source})
     with words.status("reading and examining the orders"):
         found = sheet(customers(read_orders(settings), settings.as_of))

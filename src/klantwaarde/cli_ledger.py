@@ -19,9 +19,20 @@ from klantwaarde.errors import BadParameters, named
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.models import MODELS
-from klantwaarde.movement import Period, Standing, Terms, calibrated, dates_between, periods, standing_at, told
+from klantwaarde.movement import (
+    STATEMENT,
+    Period,
+    Standing,
+    Terms,
+    calibrated,
+    dates_between,
+    periods,
+    standing_at,
+    told,
+)
 from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
 from klantwaarde.outputs import check_list, read_by
+from klantwaarde.report.speech import Speech
 from klantwaarde.screen import one_line, say, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
@@ -32,12 +43,8 @@ if TYPE_CHECKING:
     from klantwaarde.estimate.result import Fit
 
 VALUED = ("as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "memory_limit", "attributes")
-WORDS = {
-    "opening": "opening value", "unwind": "+ unwinding of the discount", "released": "- margin expected in the period",
-    "spend": "+ spend per order", "frequency": "+ order frequency", "retention": "+ retention",
-    "new_customers": "+ new customers", "model_change": "+ change of model", "closing": "closing value",
-}  # fmt: skip
-"""The lines of the statement, as they are added up."""
+SIGNS = {"opening": "", "released": "- ", "closing": "= "}
+"""Before a line of the statement, as the lines are added up; the others are +."""
 SHOWN = {"new", "won_back", "lost", "up", "down"}
 """Lines of the ledger with a column of their own."""
 
@@ -175,7 +182,7 @@ def _print_flows(found: tuple[Period, ...]) -> None:
         flow = each.ledger.total.flow
         numbers = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing, flow.intra_lost)
         rows.append((str(each.start), str(each.end), *(f"{number:,}" for number in numbers)))
-    _print_table("Customers who are there (not prospects, not lost)", headings, rows, left=0)
+    _print_table("Customers (without prospects and lost)", headings, rows, left=0)
 
 
 def _print_values(found: tuple[Period, ...]) -> None:
@@ -208,10 +215,15 @@ def _print_statement(each: Period) -> None:
         return
     known = each.statement.known
     memo = {"margin of the period, realised": known.realised, "expected of the same customers": known.expected}
-    amounts = {line: getattr(each.statement, name) for name, line in WORDS.items()}
+    amounts = {_statement_line(name): getattr(each.statement, name) for name in STATEMENT}
     amounts |= {f"memo: {line}": amount for line, amount in memo.items()}
     rows = [(line, _money(amount)) for line, amount in amounts.items()]
     _print_table(f"Why the value changed, {each.start} to {each.end}", ("line", "value"), rows)
+
+
+def _statement_line(name: str) -> str:
+    """A line of the statement by the name that the report has for it."""
+    return SIGNS.get(name, "+ ") + Speech().word(f"step_{name}").lower()
 
 
 def _fits(standing: Standing) -> tuple[Fit[Any], ...]:

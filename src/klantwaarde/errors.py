@@ -70,3 +70,19 @@ class OutputBusy(KlantwaardeError):
 
 class MissingExtra(KlantwaardeError):
     """An optional package that is not installed."""
+
+
+def expect(given: object, kind: type | tuple[type, ...], name: str, remedy: str) -> None:
+    """Raise BadParameters unless an argument is of its kind: what was handed in, what is needed, how to get it."""
+    if isinstance(given, kind):
+        return
+    needed = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+    raise BadParameters(f"{named(name)} has to be of type {needed}, but {kind_of(given)} was handed in: {remedy}.")
+
+
+def kind_of(given: object) -> str:
+    """What was handed in, in a word or two: "ParetoNBD", "DataFrame (of pandas)"."""
+    one = given if isinstance(given, type) else type(given)
+    home = one.__module__.split(".")[0]
+    name = f"the class {one.__name__}" if isinstance(given, type) else one.__name__
+    return name if home in {"klantwaarde", "builtins"} else f"{name} (of {home})"

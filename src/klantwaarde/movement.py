@@ -86,8 +86,6 @@ class Terms:
     unit: str
     rules: str = "default"
     cuts: Cuts | None = None
-    potential: Fit[Any] | None = None
-    """A fit for headroom, which no movement looks at: one made already saves making more."""
 
 
 def standing_at(
@@ -104,7 +102,7 @@ def standing_at(
         margin_rate=terms.margin_rate,
         horizon=terms.horizon,
         rank_by=terms.rank_by,
-        potential=terms.potential,
+        headroom=False,  # which no movement looks at
     )
     return staged(scored, orders, terms, earlier)
 

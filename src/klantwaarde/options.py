@@ -30,7 +30,7 @@ FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", 
 DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
 
 HELP = {
-    "orders": "Parquet or CSV file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
+    "orders": "Parquet, CSV or Excel file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
     "sqlite:///file.db (with --table).",
     "customer_id": "Column of the customer.  [default: customer_id]",
     "date": "Column of the date.  [default: date]",
@@ -45,7 +45,7 @@ HELP = {
     "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
     "timezone": "Where days begin, for instants.  [default: UTC]",
     "encoding": "Of text files.  [default: utf-8]",
-    "table": "Table in a DuckDB file or a database.",
+    "table": "Table in a DuckDB file or a database, or sheet of an Excel file.",
     "query": "Statement in a database, in place of --table; it can only read.",
     "where": "Lines that count: a column, one of = != < <= > >= in, and a value, such as 'total > 0'; may be repeated.",
     "status_column": "Column of the status of a line, with --status-counts.",

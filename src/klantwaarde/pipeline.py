@@ -38,7 +38,6 @@ from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.outputs import check_run, read_by
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
-from klantwaarde.report.html import write_report
 from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.tracking import Tracking, tracking
@@ -211,7 +210,6 @@ def _movement(
         settings.rank_by,
         base.unit,
         cuts=limits.cuts,
-        potential=fits.potential,
     )
     clock.step("movement", f"what changed since {day}")
     before = movement.standing_at(base.orders, day, terms, fits=known.fits if known else None)
@@ -350,6 +348,8 @@ def _write_rest(
     told: dict[str, Any],
     record: dict[str, Any],
 ) -> None:
+    from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
+
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
     save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential)
     write_report(told, folder / "report.html")
@@ -358,6 +358,8 @@ def _write_rest(
 
 def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
     """The report of an earlier run, written again with another language, title or currency."""
+    from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
+
     _check_report(results, out)
     try:
         told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])

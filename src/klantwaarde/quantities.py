@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 import numpy as np
 from scipy.special import expit
 
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, kind_of
 from klantwaarde.numerics import BLOCK, cores, in_blocks
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def log_likelihood(model: AttritionModel, x: Values, t_x: Values, T: Values) -> 
 def log_likelihood(model: SpendModel, x: Values, zbar: Values) -> Array: ...
 def log_likelihood(model: AttritionModel | SpendModel, *history: Values, **named: Values) -> Array:
     """Log density of a history: (x, t_x, T) of an attrition model, (x, zbar) of a spend model."""
+    _is_model(model)
     if hasattr(model, "log_branches"):
         x, t_x, T = _bound(model, ("x", "t_x", "T"), history, named)
         _possible(x, t_x, T)
@@ -144,9 +145,17 @@ def _numbers(values: Values) -> Array:
 
 
 def _checked(model: Model) -> Model:
+    _is_model(model)
     for name, values in zip(cast("Any", model)._fields, _fields(model), strict=True):
         _positive(values, f"{type(model).__name__}'s {name}")
     return model
+
+
+def _is_model(model: object) -> None:
+    """Raise BadParameters for what is no model, such as a fit, which holds one."""
+    if isinstance(model, type) or not hasattr(model, "_fields"):
+        remedy = "hand in fit.model" if hasattr(model, "model") else "kw.ParetoNBD(r, alpha, s, beta) is one"
+        raise BadParameters(f"The first argument has to be a model, but {kind_of(model)} was handed in: {remedy}.")
 
 
 def _bound(

@@ -72,6 +72,7 @@ def _scored(settings: Settings, say: Say) -> Scored:
         annual_discount_rate=settings.annual_discount_rate,
         margin_rate=settings.margin_rate,
         horizon=settings.horizon,
+        headroom=False,  # which no seed is chosen by
         **beside(settings, base),
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import TIERS
-
-if TYPE_CHECKING:
-    from klantwaarde.value.score import Scored
+from klantwaarde.errors import expect
+from klantwaarde.value.score import Scored
 
 
 class Band(NamedTuple):
@@ -33,6 +32,7 @@ class Band(NamedTuple):
 
 def pyramid(scored: Scored) -> tuple[Band, ...]:
     """The five tiers from the top down; empty ones too. Sums equal those of the scored customers."""
+    expect(scored, Scored, "scored", "kw.score(customers, fit, spend) gives it; kw.pyramid needs all that it holds")
     table = scored.engine.new_name("scored")
     scored.engine.create(table, scored.sql, scored.parameters)
     bands = pyramid_of(scored.engine, table, scored.terms.rank_by)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, selecting, statement
 from klantwaarde.data.names import MONEY
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, kind_of
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.lifecycle.stages import Before
 from klantwaarde.lifecycle.stages import stages as stages_by_rule
@@ -202,11 +202,16 @@ def arrow_table(source: Any, what: str) -> pa.Table:
     if isinstance(source, pa.Table):
         return source
     try:
+        if type(source).__module__.split(".")[0] == "polars":
+            return (source.collect() if hasattr(source, "collect") else source).to_arrow()
         if isinstance(source, Mapping):
             return pa.table(dict(source))
         return pa.Table.from_pandas(source, preserve_index=False)
     except (TypeError, AttributeError, ValueError) as error:
-        raise BadOrders(f"The {what} must be a table (Arrow, data frame, mapping of columns): {error}") from error
+        raise BadOrders(
+            f"The {what} must be a table (Arrow, data frame, mapping of columns) or, of customers, what kw.score made, "
+            f"but {kind_of(source)} was handed in."
+        ) from error
 
 
 def moved(before: Standing, after: Standing) -> str:

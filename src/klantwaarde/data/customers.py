@@ -14,7 +14,7 @@ from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
 from klantwaarde.data.window import Window, window
-from klantwaarde.errors import BadOrders, named
+from klantwaarde.errors import BadOrders, expect, named
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     a few lines that stand apart after it are no end); orders after it are left out and counted. unit: day, week,
     month or year, the unit of t_x and T.
     """
+    expect(orders, Orders, "orders", "kw.orders(source) reads files, frames and databases")
     unit = read_unit(unit)
     end, said = _end(orders, as_of)
     table = orders.engine.new_name("customers")

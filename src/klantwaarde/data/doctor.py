@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from klantwaarde.data.cleaned import CLEANED, left_out
 from klantwaarde.data.correct import CORRECT
+from klantwaarde.data.customers import Customers
 from klantwaarde.data.finding import Check, Section, plain, share
 from klantwaarde.data.timely import GROUND, TIMELY
+from klantwaarde.errors import expect
 from klantwaarde.wording.message import message, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from klantwaarde.data.customers import Customers
     from klantwaarde.wording.message import Message
 
 
@@ -43,6 +44,7 @@ class Sheet(NamedTuple):
 
 def sheet(base: Customers) -> Sheet:
     """The sheet of the orders behind a customer base."""
+    expect(base, Customers, "base", "kw.customers(orders) makes it, as of a day")
     checks = tuple(check for find in (*CORRECT, *CLEANED, *TIMELY, *COMPLETE, *GROUND) for check in find(base))
     return Sheet(_verdict(base, sum(check.level == "warning" for check in checks)), checks)
 

@@ -13,7 +13,8 @@ from klantwaarde.data.guard import inputs
 from klantwaarde.data.identity import key
 from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
-from klantwaarde.data.source import PARQUET, open_source
+from klantwaarde.data.places import PARQUET
+from klantwaarde.data.source import open_source
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from klantwaarde.data.parse import EXAMPLES
 
@@ -179,6 +178,8 @@ def merged(links: Columns, nodes: int) -> tuple[Columns, list[Tally]]:
 
 def in_circles(links: Columns, nodes: int) -> Mask:
     """Per link, whether one can come back along other links: both ends in one strong component. Sorted by source."""
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - loaded where it is used
+
     starts = np.concatenate([[0], np.cumsum(np.bincount(links.source, minlength=nodes))])
     ones = np.ones(len(links.line), dtype=np.int8)
     graph = csr_array((ones, links.target, starts), shape=(nodes, nodes))

@@ -16,7 +16,8 @@ from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
-from klantwaarde.data.source import check_encoding, open_source
+from klantwaarde.data.source import open_source
+from klantwaarde.data.text import check_encoding
 from klantwaarde.data.uri import as_address, is_database
 from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, BadParameters, named

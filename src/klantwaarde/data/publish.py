@@ -6,7 +6,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from klantwaarde.data.adbc import connected, quoted, refuse_missing
@@ -114,6 +113,8 @@ def _batches(parquet: Path) -> pa.RecordBatchReader:
 
 def _partitions(folder: Path) -> pa.RecordBatchReader:
     """The rows in folders named column=value, with these columns, as text, at the end."""
+    import pyarrow.dataset as ds  # noqa: PLC0415 - loaded where it is used
+
     named = ds.HivePartitioning.discover(infer_dictionary=False)
     found = ds.dataset(folder, format="parquet", partitioning=named)
     return found.scanner(batch_size=2**16, batch_readahead=1, fragment_readahead=1).to_reader()

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import datetime as dt
 import glob
-import gzip
-import itertools
-import re
-import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -20,16 +13,15 @@ import pyarrow as pa
 from klantwaarde.data import fetch
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
+from klantwaarde.data.places import found_files, kind_of, partitioned
+from klantwaarde.data.text import check_encoding, open_text
 from klantwaarde.data.uri import as_address, is_database, refuse_unknown
+from klantwaarde.data.workbook import read_workbooks
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PARQUET = (".parquet", ".pq", ".parq")
-TEXT = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz")
-SEPARATORS = (",", ";", "\t", "|")
-DATABASE = (".duckdb", ".db", ".ddb", ".sqlite", ".sqlite3")
 MOST_DIGITS = 38
 """Of a decimal number."""
 SQLITE = b"SQLite format 3\0"
@@ -48,6 +40,7 @@ def open_source(
 ) -> str:
     """Make the source known to the engine as `name`; what it is, in words. what: what its lines are, in messages."""
     source = as_address(source)
+    check_encoding(encoding)
     if is_database(source):
         told = fetch.open_table(engine, name, source, table, query, what)
         _refuse_empty(engine, name, told, what)
@@ -70,145 +63,36 @@ def open_source(
 
 
 def _open_path(engine: DuckDB, name: str, path: str, *, table: str | None, encoding: str, what: str) -> str:
-    files = _files(path, what)
-    kind = _kind(files, path, what)
+    files = found_files(path, what)
+    kind = kind_of(files, path, what)
+    told = path if len(files) == 1 else f"{path} ({len(files)} files)"
     try:
         if kind == "database":
             _open_database(engine, name, files[0], table)
         elif kind == "parquet":
-            lines = _parquet_lines(files, partitioned=_partitioned(path, files))
+            lines = _parquet_lines(files, in_folders=partitioned(path, files))
             engine.connection.execute(f"create or replace temp view {name} as {lines}")
+        elif kind == "workbook":
+            lines, sheet = read_workbooks(files, table, what)
+            engine.register(f"{name}_arrow", lines)
+            engine.connection.execute(f"create or replace temp view {name} as select * from {name}_arrow")
+            told = f"{told} ({sheet})"
         else:
-            _open_text(engine, name, files, encoding, what)
-    except (duckdb.Error, UnicodeError) as error:
-        raise BadOrders(f"{path} cannot be read: {_told(error, encoding)}") from error
+            below = open_text(engine, name, files, encoding, what)
+            told = f"{told} ({below})" if below else told
+    except duckdb.OutOfMemoryException as error:
+        raise BadOrders(f"There is too little memory or disk space for {path} ({_told(error)}).") from error
+    except duckdb.Error as error:
+        raise BadOrders(f"{path} cannot be read: {_told(error)}") from error
     _refuse_empty(engine, name, path, what)
-    return path if len(files) == 1 else f"{path} ({len(files)} files)"
+    return told
 
 
-def _files(path: str, what: str) -> list[str]:
-    found = [path]
-    if glob.has_magic(path) and not Path(path).exists():
-        found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - a pattern may be absolute
-    if len(found) == 1 and Path(found[0]).is_dir():
-        found = sorted(str(file) for file in Path(found[0]).rglob("*.parquet"))
-        if not found:
-            raise BadOrders(
-                f"The folder {path} holds no Parquet files. Give a file, or a pattern such as '{path}/*.csv'."
-            )
-    if not found or not Path(found[0]).exists():
-        raise BadOrders(f"There is no file {path} (looked in {Path.cwd()}). Check the name, or give a full path.")
-    empty = [file for file in found if Path(file).stat().st_size == 0]
-    if empty:
-        raise BadOrders(
-            f"{empty[0]} is empty (0 bytes). Give a file with a line of column names and the {what} below it."
-        )
-    return found
-
-
-def _parquet_lines(files: list[str], *, partitioned: bool) -> str:
+def _parquet_lines(files: list[str], *, in_folders: bool) -> str:
     # Folders named column=value are columns, as text: it is read by stated rules like any other.
-    hive = ", hive_partitioning = true, hive_types_autocast = false" if partitioned else ", hive_partitioning = false"
-    return f"select * from read_parquet([{_listed_files(files)}], union_by_name = true{hive})"
-
-
-def _listed_files(files: list[str]) -> str:
-    """The files as SQL literals; the engine takes names for patterns too."""
-    return ", ".join(literal(glob.escape(file)) for file in files)
-
-
-def _partitioned(path: str, files: list[str]) -> bool:
-    """Whether the files lie in folders named column=value below the folder, or the fixed part of the pattern."""
-    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(path).parts))
-    return any("=" in part for file in files for part in Path(file).parts[len(fixed) : -1])
-
-
-def _kind(files: list[str], path: str, what: str) -> str:
-    kinds = {"parquet": PARQUET, "text": TEXT, "database": DATABASE}
-    found = {kind for file in files for kind, ends in kinds.items() if file.lower().endswith(ends)}
-    if len(found) != 1:
-        known = ", ".join(end for ends in kinds.values() for end in ends)
-        raise BadOrders(f"{path} is not one kind of file that we read ({known}). Save the {what} as Parquet or CSV.")
-    return found.pop()
-
-
-def _open_text(engine: DuckDB, name: str, files: list[str], encoding: str, what: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        readable = files if _is_utf8(encoding) else _in_utf8(files, encoding, Path(folder))
-        heads = [_head(file, what) for file in readable]
-        unlike = next((number for number, head in enumerate(heads) if sorted(head[1]) != sorted(heads[0][1])), None)
-        if unlike is not None:
-            raise BadOrders(
-                f"{files[unlike]} has the columns {_listed(heads[unlike][1])}, but {files[0]} has "
-                f"{_listed(heads[0][1])}. Give files with the same columns."
-            )
-        parts = [readable] if len({(mark, *names) for mark, names in heads}) == 1 else [[file] for file in readable]
-        # Read once into a table: the lines are looked at several times, and parsing costs more than all of that.
-        for number, (part, (mark, names)) in enumerate(zip(parts, heads, strict=False)):
-            into = f"insert into {name} by name" if number else f"create temp table {name} as"
-            engine.connection.execute(f"{into} {_text_lines(part, mark, names)}")
-
-
-def _text_lines(files: list[str], mark: str, names: list[str]) -> str:
-    # Everything as text: customer 00123 stays 00123, and dates and decimals are read by stated rules, not guesses.
-    # Nothing is left to the engine to find out: it would pass over lines that do not fit its guess.
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    return (
-        f"select * from read_csv([{_listed_files(files)}], auto_detect = false, header = true, "
-        f"delim = {literal(mark)}, quote = '\"', escape = '\"', nullstr = '', columns = {{{columns}}})"
-    )
-
-
-def _head(file: str, what: str) -> tuple[str, list[str]]:
-    """The mark between columns, and their names, from the first line."""
-    with _opened(file, "utf-8-sig") as text:
-        first = text.readline()
-    if "\0" in first:
-        raise BadOrders(f"{file} cannot be read: it is no text file. Save the {what} as Parquet or CSV.")
-    plain = re.sub('"[^"]*"', "", first)
-    mark = max(SEPARATORS, key=plain.count)
-    names = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
-    named = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
-    twice = sorted({name for name in named if [other.lower() for other in named].count(name.lower()) > 1})
-    if twice:
-        raise BadOrders(f"{file} has more than one column called {_listed(twice)}. Give each column its own name.")
-    if not named:
-        raise BadOrders(f"The first line of {file} is empty. Give a line of column names and the {what} below it.")
-    return mark, named
-
-
-def _opened(file: str, encoding: str) -> TextIO:
-    errors = "replace" if _is_utf8(encoding) else "strict"
-    if file.lower().endswith(".gz"):
-        return gzip.open(file, "rt", encoding=encoding, errors=errors, newline="")
-    return Path(file).open(encoding=encoding, errors=errors, newline="")
-
-
-def _is_utf8(encoding: str) -> bool:
-    try:
-        return codecs.lookup(encoding).name in {"utf-8", "utf-8-sig"}
-    except (LookupError, ValueError) as error:
-        told = named("encoding", encoding)
-        raise BadParameters(f"{told} is not known. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
-
-
-def check_encoding(encoding: str) -> None:
-    """Raise BadParameters for an encoding that is not known, or is none of text: rot13, base64."""
-    if not _is_utf8(encoding):
-        try:
-            "".encode(encoding)
-        except LookupError as error:
-            told = named("encoding", encoding)
-            raise BadParameters(f"{told} is no encoding of text. Give 'utf-8', 'latin-1', 'cp1252', ...") from error
-
-
-def _in_utf8(files: list[str], encoding: str, folder: Path) -> list[str]:
-    """Copies of text files in UTF-8: the engine reads few other encodings, Python all of them."""
-    copies = [folder / f"{number}.csv" for number in range(len(files))]
-    for file, copy in zip(files, copies, strict=True):
-        with _opened(file, encoding) as text, copy.open("w", encoding="utf-8", newline="") as to:
-            shutil.copyfileobj(text, to)
-    return [str(copy) for copy in copies]
+    hive = ", hive_partitioning = true, hive_types_autocast = false" if in_folders else ", hive_partitioning = false"
+    listed = ", ".join(literal(glob.escape(file)) for file in files)  # the engine takes names for patterns too
+    return f"select * from read_parquet([{listed}], union_by_name = true{hive})"
 
 
 def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> None:
@@ -271,7 +155,7 @@ def _carried(table: pa.Table) -> pa.Table:
 
 def _unreadable_table(source: Any, error: Exception) -> BadOrders:
     return BadOrders(
-        f"The {type(source).__name__} cannot be read: {_told(error, '')} Give each column one type: "
+        f"The {type(source).__name__} cannot be read: {_told(error)} Give each column one type: "
         "ids all text or all numbers, dates as dates in one time zone, amounts as numbers."
     )
 
@@ -306,16 +190,7 @@ def _listed(columns: Iterable[str]) -> str:
     return ", ".join(columns)
 
 
-def _told(error: Exception, encoding: str) -> str:
-    text = " ".join(str(error).split())
-    line = re.search(r"CSV Error on Line: (\d+) Original Line: (.*?) Expected Number of Columns", text)
-    if line:
-        return (
-            f"line {line[1]} has more or fewer columns than the first line names ({line[2].strip()[:60]!r}). Mend it; "
-            "texts that hold the separator stand between double quotes."
-        )
-    text = text[:300]
-    if "unicode" in text.lower() or "utf-8" in text.lower() or isinstance(error, UnicodeError):
-        other = "cp1252" if codecs.lookup(encoding or "utf-8").name.startswith("utf-8") else "utf-8"
-        return f"it is not {encoding} text. Pass encoding={other!r} (Excel on Windows often writes cp1252). ({text})"
+def _told(error: Exception) -> str:
+    """What a reader said, without its advice: that is about settings which are not ours."""
+    text = " ".join(str(error).partition("Possible ")[0].split())[:300]
     return text if text.endswith(".") else f"{text}."

@@ -171,6 +171,7 @@ class Spark:
             }
         )
         name = self.new_name("ranked")
+        self._kept[name] = frame  # forgotten at the end of a scope, or of `held`
         joined = frame.join(f.broadcast(self.session.createDataFrame(offsets)), "part_")
         place = f.col("id_") - f.shiftleft(f.col("part_").cast("long"), 33) + 1
         joined.withColumn("rank", place + f.col("before_")).drop("part_", "id_", "before_").createOrReplaceTempView(
@@ -180,8 +181,9 @@ class Spark:
 
     @contextlib.contextmanager
     def held(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[str]:
-        """As `ranked`, which keeps the sorted rows."""
-        yield self.ranked(sql, parameters)
+        """As `ranked`, which keeps the sorted rows: here no longer than the context lasts."""
+        with self.scope():
+            yield self.ranked(sql, parameters)
 
     def row_hash(self, columns: Sequence[str]) -> str:
         """SQL of a 64-bit hash of a row's columns."""

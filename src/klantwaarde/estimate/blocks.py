@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -25,6 +26,10 @@ T = TypeVar("T")
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="klantwaarde")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not come along: a pool of the parent's would never answer
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def blocks(*columns: Array) -> list[tuple[Array, ...]]:

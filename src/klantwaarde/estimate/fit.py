@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 
 from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, kind_of
 from klantwaarde.estimate.diagnosis import diagnosis
 from klantwaarde.estimate.notes import notes
 from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
 from klantwaarde.estimate.starts import SCALES, scaled
+from klantwaarde.models import MODELS, SPEND_MODELS
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
@@ -23,20 +24,26 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array
 
 M = TypeVar("M", bound=NamedTuple)
+Start: TypeAlias = "M | Sequence[float] | Mapping[str, float] | None"
 
 
+@overload
+def fit(Model: type[M], data: Cells | SpendCells, *, start: Start[M] = None) -> Fit[M]: ...
+@overload
+def fit(Model: str, data: Cells | SpendCells, *, start: Start[Any] = None) -> Fit[Any]: ...
 def fit(
-    Model: type[M],
+    Model: type[Any] | str,
     data: Cells | SpendCells,
     *,
-    start: M | Sequence[float] | Mapping[str, float] | None = None,
-) -> Fit[M]:
+    start: Start[Any] = None,
+) -> Fit[Any]:
     """Maximum likelihood fit of a timing model to Cells, or of a spend model to SpendCells.
 
-    start: parameters in the data's unit, tried before the starts that are drawn from the data. Raises
-    BadParameters for a model that does not go with the data, BadOrders for data that hold no information at
-    all.
+    Model: the class, or its name as files have it, such as "pareto_nbd". start: parameters in the data's unit, tried
+    before the starts that are drawn from the data. Raises BadParameters for a model that does not go with the data,
+    BadOrders for data that hold no information at all.
     """
+    Model = model_of(Model)
     _check(Model, data)
     near, unit, shift = scaled(data)
     units = np.array([unit if name in SCALES else 1.0 for name in Model._fields])
@@ -60,6 +67,16 @@ def fit(
         evaluations=objective.evaluations,
         mean_spend=float(np.average(data.zbar, weights=data.n)) if isinstance(data, SpendCells) else None,
     )
+
+
+def model_of(given: type[Any] | str) -> type[Any]:
+    """The class of a model, given as such or by its name. Raises BadParameters for anything else."""
+    known = MODELS | SPEND_MODELS
+    found = known.get(given) if isinstance(given, str) else given
+    if not isinstance(found, type) or not hasattr(found, "_fields"):
+        told = repr(given) if isinstance(given, str) else kind_of(given)
+        raise BadParameters(f"{told} is no model. Give one of {', '.join(known)}, or its class, such as kw.ParetoNBD.")
+    return found
 
 
 def population_mean(spend: Fit[GammaGamma]) -> float:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -203,6 +202,8 @@ def near(objective: Objective, start: Array, rounds: int = 200, *, simplex: bool
     Outside the box the likelihood is that of the nearest point in it. Not L-BFGS-B: SciPy's calls LAPACK, whose threads
     cost more than four parameters are worth, ten times as much on a busy machine.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415 - loaded where it is used
+
     size = max(abs(objective(start)[0]), 1.0)
 
     def cost(z: Array) -> tuple[float, Array]:

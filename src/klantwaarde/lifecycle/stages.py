@@ -15,19 +15,19 @@ from klantwaarde.data.attributes import Attributes
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.lines import create_occasions
+from klantwaarde.data.orders import Orders
 from klantwaarde.data.written import write_rows
-from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
+from klantwaarde.value.score import Scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from klantwaarde.data.orders import Orders
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.value.score import Scored
 
 COLUMNS = (
     ("customer_id", "id as it came in", "The customer."),
@@ -153,6 +153,8 @@ def stages(
     the customer_id of leads; those who are no customers are added. Customers whose days all net below zero have made no
     purchase and are prospects, too.
     """
+    expect(scored, Scored, "scored", "give what kw.score made first, then the orders")
+    expect(orders, Orders, "orders", "give the orders that were scored, as kw.orders made them")
     base = scored.customers
     if orders.engine is not base.engine:
         raise BadParameters(

@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
 from scipy.special import betaln
 
 from klantwaarde.errors import BadOrders, BadParameters
@@ -125,12 +123,16 @@ def _grid_posterior(said: Array, of: Array) -> tuple[Array, Array, Array]:
 
 
 def _beta_interval(a: Array, b: Array, level: float) -> tuple[Array, Array]:
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+
     tail = _tail(level)
     return np.asarray(stats.beta.ppf(tail, a, b)), np.asarray(stats.beta.ppf(1 - tail, a, b))
 
 
 def _poisson_interval(hazard: Array, variance: Array, largest: Array, level: float) -> tuple[Array, Array]:
     """Bounds of a weighted sum of Poisson counts; largest: the largest weight, what one more event could add."""
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+
     tail = _tail(level)
     some = hazard > 0
     degrees = np.where(some, 2 * hazard**2 / np.where(some, variance, 1.0), 1.0)
@@ -144,6 +146,9 @@ def _poisson_interval(hazard: Array, variance: Array, largest: Array, level: flo
 
 def _ratio_interval(x: int, n: int, y: int, m: int, level: float) -> tuple[float, float]:
     """Ratios (x / n) / (y / m) that the score test does not reject; y > 0."""
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+    from scipy.optimize import brentq  # noqa: PLC0415 - loaded where it is used
+
     limit = float(stats.chi2.ppf(1 - 2 * _tail(level), 1))
     found = (x / n) / (y / m)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from klantwaarde.data.link_rules import last_of_circles
+from klantwaarde.data.links import Links
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -76,6 +77,23 @@ def links(referrer: Array, referred: Array, n: float = np.inf) -> tuple[Array, A
     if (above == below).any():
         raise BadOrders(f"{_named(above == below)} a customer who referred himself. Leave such rows out.")
     return above, below
+
+
+def refuse_links(given: object) -> None:
+    """Raise BadParameters for links as `referrals` and `influence` read them, where arrays are needed."""
+    if not isinstance(given, Links):
+        return
+    arrays = (
+        "Referrals(links.source, links.target, links.anyway, links.acceleration / 7, links.incentive, "
+        "links.acquisition, delta), with acceleration and delta in the unit of the fit, here weeks"
+        if given.kind == "referrals"
+        else '{"source": links.source, "target": links.target, "weight": links.weight}'
+    )
+    raise BadParameters(
+        f"Arrays of links are needed here, but Links was handed in, as kw.{given.kind} reads them from a table. For "
+        f"the value of customers give them to kw.score(..., {given.kind}=links). As arrays they are {arrays}; the "
+        "number of nodes is links.size."
+    )
 
 
 def subtree_sums(parent: Array, weight: Array, value: Array) -> Array:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import digamma, xlogy
-from scipy.stats import chi2
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.point import Objective, ascent, better
@@ -148,6 +147,8 @@ def alive_with_referrals(model: NBD | ZINBD, k: Values, T: Values, p_alive: Valu
 
 def mixture_p(likelihood_ratio: float) -> float:
     """Chance of a ratio as large where the truth lies on the edge: half a point at 0, half chi-squared(1)."""
+    from scipy.stats import chi2  # noqa: PLC0415 - loaded where it is used
+
     return 1.0 if likelihood_ratio <= 0 else float(chi2.sf(likelihood_ratio, 1)) / 2
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.network.excitation import Arrows, Histories, Lags, Rates, Sums, sums
@@ -255,6 +254,8 @@ def _p_value(found: Sums) -> float:
     Once against the shifted orders, once against the sum of squares over targets: the first is exact for orders that
     may be moved, the second keeps the season whole. The larger counts.
     """
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+
     replicates, K = found.shifted.shape
     scale = 1 / np.sqrt(np.diag(found.square)[:K])
     seen, moved = float(found.total[:K] @ scale), found.shifted @ scale
@@ -265,6 +266,8 @@ def _p_value(found: Sums) -> float:
 
 def _p_reversed(histories: Histories, arrows: Arrows, lags: Lags, rates: Rates, fit: Strength) -> float | None:
     """One-sided, of links that go one way: as much buying before sources' orders as after them is no influence."""
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+
     n = len(histories.first)
     there, back = arrows.target * n + arrows.source, arrows.source * n + arrows.target
     one_way = ~np.isin(there, back)

@@ -1,7 +1,7 @@
 """What similarity alone would show: the calendar of buying, the rates of customers, orders moved in time.
 
 Linked customers are alike: they buy at like rates, in like seasons. The null keeps the links, every customer's number
-of orders and, nearly, the season: each target's orders are moved together by two to five whole weeks, round his own
+of orders and, nearly, the season: each target's orders are moved together by two to eight whole weeks, round his own
 window. What is left of a link between orders then is similarity (spike trains are tested so: Amarasingham, Harrison,
 Hatsopoulos & Geman 2012, J. Neurophysiology 107(2)).
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 if TYPE_CHECKING:
     from klantwaarde.network.excitation import Histories
@@ -57,6 +56,8 @@ def _counted(histories: Histories, segment: Array, segments: int) -> tuple[Array
 
 def _peculiar(orders: Array, at_risk: Array, known: Array, week: int) -> Array:
     """Factor of each day, given a factor already known."""
+    from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - loaded where it is used
+
     expected = at_risk * known
     expected *= orders.sum() / max(float(expected.sum()), 1e-300)
     width = max(1, SLOW * week // 7)

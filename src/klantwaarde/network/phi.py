@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from klantwaarde.errors import BadParameters
-from klantwaarde.network.forest import links
+from klantwaarde.network.forest import links, refuse_links
 from klantwaarde.network.referral import Referrals
 from klantwaarde.network.solve import column_sums
 
@@ -69,6 +69,7 @@ def _referral_shares(n: int, referrals: Referrals | Mapping[str, Any] | None, om
 def _influence_shares(n: int, influence: Any) -> Any:
     if influence is None:
         return sparse.csr_array((n, n))
+    refuse_links(influence)
     shares = sparse.csr_array(influence, dtype=float)
     if shares.shape != (n, n) or not np.isfinite(shares.data).all():
         raise BadParameters(f"influence must hold finite shares in shape ({n}, {n}), not {shares.shape}.")

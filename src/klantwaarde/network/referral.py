@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.network.forest import Forest, links, subtree_sums
+from klantwaarde.network.forest import Forest, links, refuse_links, subtree_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +69,7 @@ class Referrals:
         """Referrals from a mapping or a DataFrame with columns of these names; other columns are left alone."""
         if isinstance(table, Referrals):
             return table
+        refuse_links(table)
         lacking = [name for name in ("referrer", "referred") if name not in table]
         if lacking:
             raise BadOrders(f"The referrals have no column {', '.join(lacking)}.")

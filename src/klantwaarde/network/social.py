@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.network.forest import refuse_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ def social_shares(
     mouth) keeps its sign, and weights are divided by the sum of absolute values: the shares of a target then sum to
     less than s_j, and the books still close. Links of a customer to himself and of weight 0 are left out.
     """
+    refuse_links(links)
     source, target = (np.asarray(links[name], dtype=np.int64) for name in ("source", "target"))
     weight = np.asarray(links["weight"] if "weight" in links else np.ones(len(source)), dtype=float)
     _check(source, target, weight, n)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, bicgstab, eigs
 
 from klantwaarde.errors import BadParameters, NotConverged
 from klantwaarde.network.forest import subtree_sums
@@ -117,6 +115,8 @@ def spectral_radius(phi: Any) -> float:
 
     An eigenvalue lives on the links within one strongly connected part.
     """
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - loaded where it is used
+
     links = phi.tocoo()
     _, part = connected_components(phi, connection="strong")
     inside = (part[links.row] == part[links.col]) & (links.data != 0)
@@ -130,6 +130,8 @@ def spectral_radius(phi: Any) -> float:
 
 
 def _largest_eigenvalue(core: Any) -> float:
+    from scipy.sparse.linalg import ArpackNoConvergence, eigs  # noqa: PLC0415 - loaded where it is used
+
     if core.shape[0] <= DENSE:
         return float(np.abs(np.linalg.eigvals(core.toarray())).max())
     try:
@@ -225,6 +227,8 @@ def _small(size: Array, terms: Array, total: Array, norm: float, tolerance: floa
 
 def _rest(passing: Passing, product: Callable[[Array], Array], residual: Array) -> Array | None:
     """What solves (I - phi) rest = residual on the rows that hold links, to some digits; None if not found."""
+    from scipy.sparse.linalg import LinearOperator, bicgstab  # noqa: PLC0415 - loaded where it is used
+
     rows = passing.rows
     if passing.size <= DENSE:
         square = sparse.vstack(passing.blocks, format="csc")[:, rows].toarray()

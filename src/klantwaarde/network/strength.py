@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from klantwaarde.network.excitation import Sums
@@ -40,6 +39,8 @@ def strength(found: Sums, decays: Array, *, level: float) -> Strength:
     An interval for the orders set off holds every strength that some decay makes acceptable: with a weak effect the
     decay is hardly known, and nothing may be linearised.
     """
+    from scipy import stats  # noqa: PLC0415 - loaded where it is used
+
     tried = np.geomspace(decays[0], decays[-1], TRIED)
     shares = between(tried, decays)
     exposure = shares @ found.exposure.sum(axis=0)

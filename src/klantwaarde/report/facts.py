@@ -104,13 +104,14 @@ def plain(value: Any, said: Callable[[Message], Any] = as_kept) -> Any:
 def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
     """What the numbers take for granted."""
     rate, margin = 100 * terms.annual_discount_rate, 100 * terms.margin_rate
+    later = message("assumed_discount_means", later=1 + terms.annual_discount_rate, now=1.0)
     rows = (
         ("end", message("day", day=base.as_of), None),
         ("horizon", _stretch(terms.horizon), None),
-        ("discount", message("assumed_rate", rate=rate), message("assumed_discount_means", later=1 + rate / 100)),
+        ("discount", message("assumed_rate", rate=rate), later),
         ("margin", message("assumed_rate", rate=margin), _margin_means(base)),
         ("residual", message("assumed_residual_value", rate=rate, margin=margin), None),
-        ("last_year", message("day_to_day", first=base.year_ago, last=base.as_of), None),
+        ("last_year", message("day_to_day", first=base.year_ago + dt.timedelta(days=1), last=base.as_of), None),
         ("rank", message(f"assumed_rank_{terms.rank_by}"), None),
         ("occasion", message("assumed_occasion_value"), None),
         ("stationary", message("assumed_stationary_value"), None),

@@ -154,7 +154,7 @@ def _wide_head(axes: Axes, facts: Mapping[str, Any], speech: Speech, y: float) -
 
 def _wide_row(axes: Axes, facts: Mapping[str, Any], tier: Mapping[str, Any], speech: Speech, y: float) -> None:
     """The tier's name, and per column a number with its share below it."""
-    axes.text(3.95, y, speech.known("tier_", tier["tier"]), va="center", fontsize=12, fontweight="bold", color=INK)
+    axes.text(3.86, y, speech.known("tier_", tier["tier"]), va="center", fontsize=12, fontweight="bold", color=INK)
     whole = "of_all" if tier["tier"] == "inactive" else "of_active"
     told = [(speech.number(tier["customers"]), speech.word(whole, share=speech.share(tier["customers_share"])))]
     if facts["money"]:

@@ -42,7 +42,7 @@ def render(facts: Mapping[str, Any]) -> str:
     """The report as one HTML page that needs no network, fonts or scripts."""
     speech = Speech(_language(facts["language"]), facts["currency"])
     facts = {"total": None, "movement": None} | dict(facts)  # facts of before there were these can be told again
-    facts = said_in(facts, speech.language)
+    facts = said_in(facts, speech.language, speech.currency)
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
     return template.render(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from klantwaarde.wording.message import Message, from_kept, worded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SENTENCE = {"text", "code", "fields"}
 """What a sentence is kept as."""
@@ -23,27 +24,28 @@ PARTS: dict[str, frozenset[str]] = {
 """Where facts from before there were codes have English sentences: part, and the names of their fields at any depth."""
 
 
-def said_in(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+def said_in(facts: Mapping[str, Any], language: str, currency: str | None = None) -> dict[str, Any]:
     """The facts with their sentences in a language; "english" tells whether some could only be left in English."""
     left = language != "en" and any(_is_left(facts.get(part), names) for part, names in PARTS.items())
-    told: dict[str, Any] = _said(dict(facts), language)
+    words = partial(worded, language=language, full_days=True, currency=currency)
+    told: dict[str, Any] = _said(dict(facts), words)
     return told | {"english": left}
 
 
-def _said(value: Any, language: str) -> Any:
+def _said(value: Any, words: Callable[[str], str]) -> Any:
     """The value with every sentence in it worded."""
     if isinstance(value, (list, tuple)):
-        return [_said(one, language) for one in value]
+        return [_said(one, words) for one in value]
     if isinstance(value, Message):
-        return worded(value, language, full_days=True)
+        return words(value)
     if not isinstance(value, dict):
         return value
     if not value.keys() >= SENTENCE:
-        return {name: _said(one, language) for name, one in value.items()}
-    words = worded(from_kept(value), language, full_days=True)
+        return {name: _said(one, words) for name, one in value.items()}
+    sentence = words(from_kept(value))
     if value.keys() == SENTENCE:
-        return words
-    return {name: _said(one, language) for name, one in value.items() if name not in SENTENCE} | {"text": words}
+        return sentence
+    return {name: _said(one, words) for name, one in value.items() if name not in SENTENCE} | {"text": sentence}
 
 
 def _is_left(value: Any, names: frozenset[str], *, named: bool = False) -> bool:

@@ -8,14 +8,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from klantwaarde.report.words import PARAMETERS, SIGNS, WORDS
-from klantwaarde.wording.numerals import SHORT_MONTHS, SPACE, said_day, said_number
+from klantwaarde.report.words import PARAMETERS, WORDS
+from klantwaarde.wording.numerals import MINUS, SHORT_MONTHS, SPACE, said_day, said_number, with_sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOTHING = "–"
-MINUS = "−"
 WHOLE_FROM = 1000
 """Amounts from here on are said without cents."""
 SCALES = ((1e9, 1e9, "billion", 1), (1e6, 1e6, "million", 1), (1e4, 1e3, "thousand", 0))
@@ -41,11 +40,11 @@ class Speech:
         key = f"{prefix}{code}".replace(" ", "_")
         return self.word(key) if key in WORDS else str(code)
 
-    def count(self, key: str, n: float | None, decimals: int = 0) -> str:
-        """The number with its noun, in singular or plural: "1 customer", "117 customers"."""
+    def count(self, key: str, n: float | None, decimals: int = 0, **fields: object) -> str:
+        """The number with its noun, in singular or plural: "1 customer", "117 customers"; other fields filled in."""
         one, many = WORDS[key][self.language].split(" | ")
         said = self.number(n, decimals)
-        return (one if said == "1" else many).format(n=said)
+        return (one if said == "1" else many).format(n=said, **fields)
 
     def number(self, value: float | None, decimals: int = 0) -> str:
         """The number with the language's points and commas."""
@@ -123,9 +122,4 @@ class Speech:
         return self.word(key) if key else NOTHING
 
     def _signed(self, value: float | None, said: str) -> str:
-        if value is None or said == NOTHING or not self.currency:
-            return said
-        sign = SIGNS.get(self.currency, self.currency + SPACE)
-        gap = SPACE if self.language == "nl" and self.currency in SIGNS else ""
-        minus = MINUS if said.startswith(MINUS) else ""
-        return f"{minus}{sign}{gap}{said.removeprefix(MINUS)}"
+        return said if value is None or said == NOTHING else with_sign(said, self.language, self.currency)

@@ -33,9 +33,9 @@ def ranking_told(total: Mapping[str, Any] | None, speech: Speech) -> str:
     alike = ranking["spearman"]
     sentences = [] if alike is None else [speech.word("ranking_alike", spearman=speech.number(alike, 3))]
     for top in ranking["tops"]:
-        left = speech.word("ranking_left" if top["left"] else "ranking_same", first=speech.number(top["first"]),
-                           left=speech.number(top["left"]))  # fmt: skip
-        sentences.append(left)
+        first = speech.number(top["first"])
+        left, same = speech.count("ranking_left", top["left"], first=first), speech.word("ranking_same", first=first)
+        sentences.append(left if top["left"] else same)
     return " ".join(sentences)
 
 

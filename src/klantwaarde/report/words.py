@@ -1,4 +1,4 @@
-"""The report's languages: words from words.toml, signs, and what has a meaning."""
+"""The report's languages: words from words.toml, and what has a meaning."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from importlib.resources import files
 
 WORDS: dict[str, dict[str, str]] = tomllib.loads(files("klantwaarde.report").joinpath("words.toml").read_text("utf-8"))
 """Key to language to words."""
-
-SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
 
 PARAMETERS = {
     ("nbd", "r"): "parameter_pace_alike",

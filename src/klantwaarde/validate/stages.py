@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit, ndtr, xlog1py, xlogy
 
 from klantwaarde.errors import BadOrders, BadParameters
@@ -159,6 +158,7 @@ def _correction(odds: Array, y: Array) -> Array:
 
     Without that, chances that separate the active from the others would be stretched without end.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415 - loaded where it is used
 
     def missed(by: Array) -> tuple[float, Array]:
         shifted = by[0] + by[1] * odds

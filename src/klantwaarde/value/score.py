@@ -19,7 +19,7 @@ from klantwaarde.data.engine import Engine, selecting, statement
 from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.data.written import check_target_file, write_rows
-from klantwaarde.errors import BadParameters, MissingExtra, named
+from klantwaarde.errors import BadParameters, MissingExtra, expect, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
@@ -73,8 +73,8 @@ class Scored:
     spend: Fit[Any] | None
     valued: str
     """SQL of the same customers without order, tier and rank, all columns of the customer table among them."""
-    potential: Fit[Any]
-    """The Pareto/NBD fit that headroom rests on."""
+    potential: Fit[Any] | None
+    """The Pareto/NBD fit that headroom rests on; None where headroom was not asked for."""
     total: Totals
     """What rests on links, peers and categories."""
 
@@ -150,6 +150,7 @@ def score(
     horizon: str | dt.date = "12 months",
     rank_by: RankBy = "last_year",
     potential: Fit[Any] | None = None,
+    headroom: bool = True,
     tau: float = 0.9,
     referrals: Links | None = None,
     influence: Links | None = None,
@@ -165,20 +166,23 @@ def score(
     annual_discount_rate: effective, per year. margin_rate: margin per unit of revenue (default 1: value is revenue;
     not to be given where the orders carry margins). horizon: of p_active and expected_orders, a duration or a day.
     rank_by: margin of the last year, residual value (rlv), or all margin realised.
-    potential: the Pareto/NBD fit that headroom rests on, made here unless given or `fit` is one; tau: the quantile of
-    purchase rates that is the ceiling. referrals, influence, attributes: made by the functions of these names.
+    potential: the Pareto/NBD fit that headroom rests on, made here unless given or `fit` is one; headroom: False saves
+    it, and leaves potential empty. tau: the quantile of purchase rates that is the ceiling.
+    referrals, influence, attributes: made by the functions of these names.
     influence_share: the socially induced share of value of who is influenced, or "estimate" (0 where it cannot be told
     from similarity). peers: the attribute whose levels are peer cells. category: a column of the orders, for
     cross-sell.
     """
+    _expect(customers, fit, spend)
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
     customers = customers.in_unit(terms.unit)  # from here on there is one unit, in which the fit's parameters are
     engine, orders = customers.engine, customers.orders
     if spend is not None and not orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
     cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
-    whole = pareto_fit(customers, fit, potential)
-    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, whole.model_in(terms.unit), tau))
+    whole = pareto_fit(customers, fit, potential) if headroom or peers is not None else None
+    pareto = None if whole is None else whole.model_in(terms.unit)
+    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, pareto, tau))
     engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend))
     active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
     sizes = tier_sizes(active)
@@ -205,6 +209,13 @@ def score(
     best_first = statement("scored", valued=total.view)
     ordered = f"{total.sql}\n{best_first if total.empty else selecting(best_first, *COMPUTED)}"
     return Scored(engine, ordered, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
+
+
+def _expect(customers: object, fit: object, spend: object) -> None:
+    """Raise BadParameters unless the arguments are of their kinds."""
+    expect(customers, Customers, "customers", "make them of orders with kw.customers(kw.orders(source), as_of)")
+    expect(fit, Fit, "fit", "kw.fit(kw.ParetoNBD, customers.cells()) makes one; a model alone lacks its unit of time")
+    expect(spend, (Fit, type(None)), "spend", "kw.fit(kw.GammaGamma, customers.spend()) makes one")
 
 
 def _terms(

@@ -63,7 +63,7 @@ class Wishes(NamedTuple):
     margin_rate: float
     horizon_days: float
     fit: Fit[Any]
-    pareto: Fit[Any]
+    pareto: Fit[Any] | None
     influence_share: float | Literal["estimate"]
     peers: str | None
     category: str | None
@@ -102,7 +102,7 @@ def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wis
             customers, wishes.fit, valued, parameters, wishes.delta, *links, wishes.influence_share
         )
     beside = None
-    if wishes.peers is not None and given.attributes is not None:
+    if wishes.peers is not None and given.attributes is not None and wishes.pareto is not None:
         beside = beside_peers(customers, given.attributes, wishes.peers, wishes.pareto, wishes.delta, wishes.tau)
     wide = None
     if wishes.category is not None:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from string import Formatter
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from klantwaarde.wording.numerals import said_day, said_number
+from klantwaarde.wording.numerals import said_day, said_number, with_sign
 
 LANGUAGES = ("en", "nl")
 
@@ -24,6 +24,14 @@ MESSAGES: dict[str, dict[str, str]] = tomllib.loads(
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
+class Reader(NamedTuple):
+    """Who reads: in which language, with days in full ("30 June 1998") or not ("1998-06-30"), and in which currency."""
+
+    language: str = "en"
+    full_days: bool = False
+    currency: str | None = None
+
+
 class Message(str):
     """A sentence, or a part of one: its English words, and the code and fields that they were made of."""
 
@@ -33,7 +41,7 @@ class Message(str):
 
     def __new__(cls, code: str, fields: Mapping[str, Any]) -> Self:
         """The message of a code that MESSAGES has."""
-        made = super().__new__(cls, _worded(code, fields, "en", full_days=False))
+        made = super().__new__(cls, _worded(code, fields, Reader()))
         made.code, made.fields = code, fields
         return made
 
@@ -56,11 +64,11 @@ def several(code: str, parts: Sequence[Message]) -> Message:
     return message(code, first=first, rest=several(code, rest)) if rest else first
 
 
-def worded(said: str, language: str = "en", *, full_days: bool = False) -> str:
-    """A message in a language; text that is no message as it is. full_days: "30 June 1998", not "1998-06-30"."""
+def worded(said: str, language: str = "en", *, full_days: bool = False, currency: str | None = None) -> str:
+    """A message as a `Reader` of these reads it; text that is no message as it is."""
     if not isinstance(said, Message):
         return said
-    return _worded(said.code, said.fields, language, full_days=full_days)
+    return _worded(said.code, said.fields, Reader(language, full_days, currency))
 
 
 def as_data(said: Message) -> dict[str, Any]:
@@ -111,33 +119,38 @@ def _read(value: Any) -> Any:
     return [_read(one) for one in value] if isinstance(value, list) else value
 
 
-def _worded(code: str, fields: Mapping[str, Any], language: str, *, full_days: bool) -> str:
-    template = MESSAGES[code][language]
+def _worded(code: str, fields: Mapping[str, Any], reader: Reader) -> str:
+    template = MESSAGES[code][reader.language]
     forms = template.split(" | ")
     if len(forms) > 1:
         counted = MESSAGES[code].get("counted") or _counted(MESSAGES[code]["en"], fields)
         template = forms[0] if abs(fields[counted]) == 1 else forms[1]
-    return _Words(language, full_days=full_days).vformat(template, (), fields)
+    return _Words(reader).vformat(template, (), fields)
 
 
 class _Words(Formatter):
     """Numbers and days as the language writes them; messages among the fields in the same language."""
 
-    def __init__(self, language: str, *, full_days: bool) -> None:
-        self.language, self.full_days = language, full_days
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.language = reader, reader.language
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None:
+            return MESSAGES["none"][self.language]
         if format_spec == "as_is":  # an id, a name, a format: whatever it looks like
-            return self.format_field(None, "") if value is None else str(value)
+            return str(value)
         if isinstance(value, Message):
-            return worded(value, self.language, full_days=self.full_days)
+            return _worded(value.code, value.fields, self.reader)
         if isinstance(value, (list, tuple)):
             return ", ".join(self.format_field(one, format_spec) for one in value)
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            return said_number(value, format_spec or ("," if isinstance(value, int) else ""), self.language)
-        if isinstance(value, dt.date):
-            return said_day(value, self.language) if self.full_days else value.isoformat()
-        return MESSAGES["none"][self.language] if value is None else str(value)
+            return self._number(value, format_spec)
+        return said_day(value, self.language) if isinstance(value, dt.date) and self.reader.full_days else str(value)
+
+    def _number(self, value: float | Decimal, format_spec: str) -> str:
+        if format_spec == "money":
+            return with_sign(said_number(value, ",.2f", self.language), self.language, self.reader.currency)
+        return said_number(value, format_spec or ("," if isinstance(value, int) else ""), self.language)
 
 
 @functools.cache

@@ -23,7 +23,9 @@ SHORT_MONTHS = {
     "nl": ("jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"),
 }
 
-SPACE = "\N{NO-BREAK SPACE}"
+SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
+
+SPACE, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
 
 
 def said_number(value: float | Decimal, spec: str, language: str) -> str:
@@ -36,3 +38,12 @@ def said_day(day: dt.date, language: str, *, short: bool = False) -> str:
     """A day in full, "30 June 1998", or with its month cut short."""
     months = SHORT_MONTHS if short else MONTHS
     return SPACE.join((str(day.day), months[language][day.month - 1], str(day.year)))
+
+
+def with_sign(said: str, language: str, currency: str | None) -> str:
+    """A number in words as an amount: "€12" in English, "€ 12" in Dutch; as it is without a currency."""
+    if not currency:
+        return said
+    gap = SPACE if language == "nl" and currency in SIGNS else ""
+    minus = MINUS if said.startswith(MINUS) else ""
+    return f"{minus}{SIGNS.get(currency, currency + SPACE)}{gap}{said.removeprefix(MINUS)}"

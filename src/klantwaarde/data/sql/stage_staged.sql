@@ -166,7 +166,7 @@ select
         'ordered again on ' || cast(stage_since as varchar) || ' after having gone'
       )
     when 'kept' then
-      'no order since this was found, and no chance is above its limit by more than ' || $slack
+      'stage kept: no order since, and no chance has risen more than ' || $slack || ' above its limit'
     when 'fewer' then
       cast(recent_orders as varchar) || ' of ' || cast(x as varchar) || ' repeat orders in the last '
         || $trend_days || ' days, ' || cast(cast(steady_orders as decimal(12, 1)) as varchar)
