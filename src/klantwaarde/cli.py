@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import importlib.metadata
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from klantwaarde import cli_ledger as _ledger  # noqa: F401 - its commands
 from klantwaarde import cli_network as _network  # noqa: F401 - its commands
 from klantwaarde.data.customers import customers
-from klantwaarde.data.datasets import cdnow
+from klantwaarde.data.datasets import cdnow, cdnow_sample, write_sample
 from klantwaarde.data.doctor import Sheet, sheet
 from klantwaarde.data.link_demo import simulated_links
 from klantwaarde.data.orders import orders
 from klantwaarde.data.written import write_table
-from klantwaarde.errors import BadParameters, KlantwaardeError, named
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_settings
+from klantwaarde.faults import DEBUG, told
+from klantwaarde.manual import Command
 from klantwaarde.models import MODELS
 from klantwaarde.options import (
-    BAD_INPUT,
     BESIDE,
-    DONE,
     DRIFTED,
     ENGINE,
     LOOK,
@@ -34,7 +31,6 @@ from klantwaarde.options import (
     STATE,
     TO,
     VALUE,
-    WRONG_USAGE,
     AsJson,
     Config,
     Source,
@@ -45,14 +41,11 @@ from klantwaarde.options import (
 )
 from klantwaarde.outputs import check_list, check_run, read_by
 from klantwaarde.pipeline import Run, report_again, run
-from klantwaarde.screen import one_line, paper, print_traceback, say, survive_encoding, words
+from klantwaarde.screen import one_line, put, put_plain, say, show, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 from klantwaarde.wording.message import from_data, from_kept
-
-USAGE: Any = typer.BadParameter.__mro__[2]
-"""What Typer raises for words it does not understand: of click, or of its own copy of it."""
 
 DEMO_TITLES = {
     "en": "CDNOW (referrals, influence and attributes are simulated)",
@@ -60,7 +53,7 @@ DEMO_TITLES = {
 }
 
 
-@app.command("demo")
+@app.command("demo", cls=Command)
 @takes("out", "language")
 def demo(**given: Any) -> None:
     """Value the CDNOW customers that ship with the package: 23,570 people who bought compact discs in 1997 and 1998.
@@ -90,7 +83,21 @@ def _simulated(folder: Path) -> dict[str, str]:
     return {name: str(path) for name, path in files.items()}
 
 
-@app.command("check")
+@app.command("sample", cls=Command)
+def sample_command(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to write, .csv or .parquet.")],
+    *,
+    everybody: Annotated[bool, typer.Option("--all", help="All 23,570 customers, not one in ten of them.")] = False,
+) -> None:
+    """Write orders to try things on: people who bought compact discs in 1997 and 1998, with customer, date and amount.
+
+    A file that is there already is not replaced.
+    """
+    write_sample(path, cdnow() if everybody else cdnow_sample())
+    words.print(f"Written: {path}. Try: klantwaarde check {path}", markup=False, soft_wrap=True)
+
+
+@app.command("check", cls=Command)
 @takes(*SOURCE[1:], "as_of", "memory_limit")
 def check(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Check whether the orders are correct, current and complete, and enough to fit a model."""
@@ -103,7 +110,7 @@ def check(source: Source = None, *, config: Config = None, as_json: AsJson = Fal
         _print_sheet(found)
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 @takes(*SOURCE[1:], *VALUE, *LOOK, "memory_limit", *ENGINE, *STATE, *BESIDE, *TO)
 def run_command(source: Source = None, *, config: Config = None, as_json: AsJson = False, **given: Any) -> None:
     """Score every customer: choose and fit the models, rank the pyramid, write the report."""
@@ -114,7 +121,7 @@ def run_command(source: Source = None, *, config: Config = None, as_json: AsJson
         raise typer.Exit(DRIFTED)
 
 
-@app.command("score")
+@app.command("score", cls=Command)
 @takes(*SOURCE[1:], "as_of", *MONEY, *LOOK, "memory_limit", *ENGINE, *BESIDE, *TO)
 def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
@@ -130,7 +137,7 @@ def score_command(
     _finish(run(settings, say, fitted=fit, config=config), as_json=as_json)
 
 
-@app.command("backtest")
+@app.command("backtest", cls=Command)
 @takes(*SOURCE[1:], "unit", "memory_limit")
 def backtest_command(
     split: Annotated[str, typer.Option(help="Day: fit up to it, compare after it.", show_default=False)],
@@ -156,7 +163,7 @@ def backtest_command(
         _print_backtest(tried)
 
 
-@app.command("sql")
+@app.command("sql", cls=Command)
 @takes("table", *COLUMNS, "duplicates", "as_of", *MONEY)
 def sql_command(
     dialect: Annotated[str, typer.Option(help=f"{' or '.join(DIALECTS)}.")] = "duckdb",
@@ -178,13 +185,13 @@ def sql_command(
         check_list(out / name, (), read_by(None, fit=fit, cells=cells, config=config), parent=False)
     base = base_of(vars(settings), dialect)
     if fit is None or cells is None:
-        sys.stdout.write(counting_script(base))
+        put_plain(counting_script(base).rstrip("\n"))
         return
-    sys.stdout.write(scoring_script(base, wishes_of(vars(settings)), fit, cells, out))
+    put_plain(scoring_script(base, wishes_of(vars(settings)), fit, cells, out).rstrip("\n"))
     say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
 
 
-@app.command("report")
+@app.command("report", cls=Command)
 @takes(*LOOK)
 def report_command(
     results: Annotated[Path, typer.Argument(help="Folder of an earlier run.")],
@@ -193,42 +200,32 @@ def report_command(
     **given: Any,
 ) -> None:
     """Write the report of an earlier run again, in another language or with another title."""
-    if given["language"] not in {None, "en", "nl"}:
-        raise BadParameters(f"language={given['language']!r} is not understood. Choose from en, nl.")
+    read_settings(None, given)  # refuses a language that there is not
     say_written(report_again(results, out or results / "report.html", given))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        put(f"klantwaarde {importlib.metadata.version('klantwaarde')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an unexpected error is.")] = False,
+) -> None:
+    """What holds for every command."""
+    if debug and not version:
+        os.environ[DEBUG] = "1"
 
 
 def main() -> None:
     """Run the command line; a fault that the user can mend is told in one message."""
-    survive_encoding()
-    try:
-        sys.exit(app(standalone_mode=False) or DONE)
-    except BadParameters as error:
-        _fail(error, WRONG_USAGE)
-    except KlantwaardeError as error:
-        _fail(error, BAD_INPUT)
-    except BrokenPipeError:
-        # Whoever read our output has enough of it (`| head`); what Python still flushes at the end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BAD_INPUT)
-    except OSError as error:
-        _fail(error, BAD_INPUT)
-    except KeyboardInterrupt:
-        words.print("Stopped; nothing was written.")
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it holds no password when it is told
-        if isinstance(error, USAGE):
-            told = io.StringIO()
-            error.show(told)
-            words.print(told.getvalue().rstrip("\n"), soft_wrap=True)
-            sys.exit(error.exit_code)
-        print_traceback()
-        sys.exit(BAD_INPUT)
-
-
-def _fail(error: Exception, code: int) -> None:
-    words.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
-    sys.exit(code)
+    told(app)
 
 
 def _finish(made: Run, *, as_json: bool = False) -> None:
@@ -236,7 +233,7 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
         print_json(made.record | {"base": made.facts["base"], "pyramid": made.facts["pyramid"]})
         return
     told = made.facts
-    paper.print(_pyramid(told))
+    _print_pyramid(told)
     for check in (c for section in told["doctor"]["sections"].values() for c in section if c["level"] == "warning"):
         words.print(f"! {check['text']}", style="yellow", markup=False)
     for file in (told["total"] or {}).get("files", ()):
@@ -259,21 +256,20 @@ def _finish(made: Run, *, as_json: bool = False) -> None:
     words.print(f"  {', '.join(files)}", soft_wrap=True)
 
 
-def _pyramid(told: dict[str, Any]) -> Table:
-    table = Table(title=f"{told['title']}: the value pyramid as of {told['as_of']}", title_justify="left")
+def _print_pyramid(told: dict[str, Any]) -> None:
     headings = ("tier", "customers", "last-year margin", "share", "residual value", "mean P(alive)")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "tier" else "right")
-    for band in told["pyramid"]:
-        table.add_row(
+    rows = [
+        (
             band["tier"],
             f"{band['customers']:,}",
             _number(band["value_last_year"], "z,.0f"),
-            _number(band["value_last_year_share"], ".0%"),
+            _number(band["value_last_year_share"], "z.0%"),
             _number(band["rlv"], "z,.0f"),
             _number(band["p_alive_mean"], ".2f"),
         )
-    return table
+        for band in told["pyramid"]
+    ]
+    show(f"{told['title']}: the value pyramid as of {told['as_of']}", headings, rows)
 
 
 def _number(value: float | None, how: str) -> str:
@@ -281,18 +277,18 @@ def _number(value: float | None, how: str) -> str:
 
 
 def _print_sheet(found: Sheet) -> None:
-    paper.print(found.verdict, markup=False, soft_wrap=True)
+    put(found.verdict)
     for section, checks in found.as_dict()["sections"].items():
-        paper.print(f"\n{TITLES[section]}", style="bold")
+        put(f"\n{TITLES[section]}", "bold")
         for check in checks:
             mark, style = ("!", "yellow") if check["level"] == "warning" else ("✓", "")
-            paper.print(f" {mark} {check['text']}", style=style, markup=False, soft_wrap=True)
+            put(f" {mark} {check['text']}", style)
             for example in check["examples"] if check["level"] == "warning" else ():
-                paper.print(f"     {one_line(example)}", style="dim", markup=False, soft_wrap=True)
+                put(f"     {one_line(example)}", "dim")
             if check["remedy"]:
-                paper.print(f"     → {check['remedy']}{_flag(check['setting'])}", markup=False, soft_wrap=True)
+                put(f"     → {check['remedy']}{_flag(check['setting'])}")
         if not checks:
-            paper.print(" ✓ no findings")
+            put(" ✓ no findings")
 
 
 def _flag(setting: dict[str, Any] | None) -> str:
@@ -312,46 +308,42 @@ TITLES = {
 
 
 def _print_backtest(tried: Backtest) -> None:
-    paper.print(tried.verdict, markup=False, soft_wrap=True)
+    put(str(tried.verdict))
     for measure in ("orders", "money"):
         scores = [score for score in tried.scores if score.measure == measure]
         if scores:
-            paper.print()
-            paper.print(_errors(tried, scores))
+            put("")
+            _print_errors(tried, scores)
 
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if value < 10 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
-def _errors(tried: Backtest, scores: list[Score]) -> Table:
+def _print_errors(tried: Backtest, scores: list[Score]) -> None:
     """A table that fits 80 columns: what is equal in all rows stands above and below it."""
     one = scores[0]
-    table = Table(
-        title=f"{one.measure} of {tried.customers:,} customers, {tried.split} to {tried.end}: {one.actual:,.0f} came",
-        caption=f"top: share of it from the 10 % of customers predicted highest, at best "
-        f"{_number(one.capture_max, '.3f')}; rho: Spearman's",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for heading in ("predictor", "total", "error", "MAE", "wMAE", "RMSE", "rho", "Gini", "top"):
-        table.add_column(heading, justify="left" if heading == "predictor" else "right", no_wrap=True)
-    for score in scores:
-        table.add_row(
+    rows = [
+        (
             score.predictor,
             f"{score.predicted:,.0f}",
-            _number(score.total_error, "+.0%"),
+            _number(score.total_error, "+z.0%"),
             _short(score.mae),
             _number(score.wmae, ".3f"),
             _short(score.rmse),
-            _number(score.spearman, ".3f"),
-            _number(score.gini, ".3f"),
+            _number(score.spearman, "z.3f"),
+            _number(score.gini, "z.3f"),
             _number(score.capture, ".3f"),
         )
-    return table
+        for score in scores
+    ]
+    show(
+        f"{one.measure} of {tried.customers:,} customers, {tried.split} to {tried.end}: {one.actual:,.0f} came",
+        ("predictor", "total", "error", "MAE", "wMAE", "RMSE", "rho", "Gini", "top"),
+        rows,
+        note=f"top: share of it from the 10 % of customers predicted highest, at best "
+        f"{_number(one.capture_max, '.3f')}; rho: Spearman's",
+    )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from klantwaarde.asset.ledger import BEHIND, LINES
 from klantwaarde.calendar import STEPS, read_day
@@ -18,6 +16,7 @@ from klantwaarde.data.written import write_rows
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.lifecycle.stages import COLUMNS
+from klantwaarde.manual import Command
 from klantwaarde.models import MODELS
 from klantwaarde.movement import (
     STATEMENT,
@@ -30,15 +29,15 @@ from klantwaarde.movement import (
     standing_at,
     told,
 )
-from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
+from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.outputs import check_list, read_by
 from klantwaarde.report.speech import Speech
-from klantwaarde.screen import one_line, say, words
+from klantwaarde.screen import one_line, say, show, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from klantwaarde.estimate.result import Fit
 
@@ -49,7 +48,7 @@ SHOWN = {"new", "won_back", "lost", "up", "down"}
 """Lines of the ledger with a column of their own."""
 
 
-@app.command("ledger")
+@app.command("ledger", cls=Command)
 @takes(*SOURCE[1:], *VALUED)
 def ledger_command(
     source: Source = None,
@@ -146,7 +145,7 @@ def _print_customers(found: Period, line: str, out: Path | None, *, as_json: boo
     title += f"{_money(total.opening)} before and {_money(total.closing)} after"
     headings = [name.replace("_", " ") for name in rows.column_names]
     cells = ([_cell(value) for value in row.values()] for row in rows.to_pylist())
-    _print_table(title, headings, cells, left=headings.index("opening"))
+    show(title, headings, cells, left=range(headings.index("opening")))
 
 
 def _cell(value: Any) -> str:
@@ -158,16 +157,6 @@ def _cell(value: Any) -> str:
 def _write_customers(found: Period, line: str, out: Path) -> None:
     sql, parameters = found.ledger.behind(line)
     say_written(out, write_rows(found.ledger.engine, sql, out, parameters))
-
-
-def _print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
-    """A table as wide as it needs to be; the first `left` columns are text, the others numbers."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for place, heading in enumerate(headings):
-        table.add_column(one_line(heading), justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    wide(table)
 
 
 def _money(amount: Decimal | float) -> str:
@@ -182,7 +171,7 @@ def _print_flows(found: tuple[Period, ...]) -> None:
         flow = each.ledger.total.flow
         numbers = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing, flow.intra_lost)
         rows.append((str(each.start), str(each.end), *(f"{number:,}" for number in numbers)))
-    _print_table("Customers (without prospects and lost)", headings, rows, left=0)
+    show("Active customers (without prospects and lost)", headings, rows, left=())
 
 
 def _print_values(found: tuple[Period, ...]) -> None:
@@ -194,7 +183,7 @@ def _print_values(found: tuple[Period, ...]) -> None:
         other = sum((change[name] for name in LINES if name not in SHOWN), type(total.opening)(0))
         amounts = (total.opening, change["new"], change["won_back"], -change["lost"], change["up"], -change["down"])
         rows.append((str(each.start), str(each.end), *map(_money, (*amounts, other, total.closing))))
-    _print_table("Their residual value, all customers ever seen", headings, rows, left=0)
+    show("Their residual value, all customers ever seen", headings, rows, left=())
 
 
 def _print_accounts(each: Period) -> None:
@@ -207,7 +196,7 @@ def _print_accounts(each: Period) -> None:
         flow = account.flow
         counts = (flow.opening, flow.new, flow.won_back, flow.lost, flow.closing)
         rows.append((account.label, *(f"{n:,}" for n in counts), _money(account.opening), _money(account.closing)))
-    _print_table(f"{each.start} to {each.end}, by account", headings, rows)
+    show(f"{each.start} to {each.end}, by account", headings, rows)
 
 
 def _print_statement(each: Period) -> None:
@@ -218,7 +207,7 @@ def _print_statement(each: Period) -> None:
     amounts = {_statement_line(name): getattr(each.statement, name) for name in STATEMENT}
     amounts |= {f"memo: {line}": amount for line, amount in memo.items()}
     rows = [(line, _money(amount)) for line, amount in amounts.items()]
-    _print_table(f"Why the value changed, {each.start} to {each.end}", ("line", "value"), rows)
+    show(f"Why the value changed, {each.start} to {each.end}", ("line", "value"), rows)
 
 
 def _statement_line(name: str) -> str:
@@ -253,7 +242,7 @@ def _say_doubts(standings: Iterable[Standing]) -> None:
         words.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
-@app.command("stages")
+@app.command("stages", cls=Command)
 @takes(*SOURCE[1:], *VALUED)
 def stages_command(
     source: Source = None,
@@ -289,7 +278,7 @@ def stages_command(
         print_json(made | {"fits": _fits_told((found,))})
         return
     rows = [(stage.replace("_", " "), f"{number:,}") for stage, number in counts.items()]
-    _print_table(f"Stages on {base.as_of} ({found.stages.rules.version})", ("stage", "customers"), rows)
+    show(f"Stages on {base.as_of} ({found.stages.rules.version})", ("stage", "customers"), rows)
     _say_doubts((found,))
     if rules == "default":
         words.print(limits.told, markup=False, soft_wrap=True)

@@ -7,27 +7,28 @@ from typing import Annotated, Any, Optional
 
 import numpy as np
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import customers
 from klantwaarde.data.grouped import Grouped, grouped
 from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes, wide
+from klantwaarde.manual import Command, Group
+from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.outputs import check_list, read_by
-from klantwaarde.screen import one_line, paper, say, words
+from klantwaarde.screen import say, show, words
 from klantwaarde.seeding import COLUMNS, Seeding, seed_list
 from klantwaarde.settings import SOURCE, read_orders, read_settings
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import mask_category, split_wallet
 
-validate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put a claim to the test on your own orders.")
+validate = typer.Typer(
+    no_args_is_help=True, cls=Group, rich_markup_mode=None, help="Put a claim to the test on your own orders."
+)
 app.add_typer(validate, name="validate")
 
 
-@app.command("seeds")
+@app.command("seeds", cls=Command)
 @takes(*SOURCE[1:], "as_of", "unit", "model", "annual_discount_rate", "margin_rate", "horizon", "memory_limit",
        "influence", "referrals", "influence_share")  # fmt: skip
 def seeds_command(
@@ -61,13 +62,12 @@ def seeds_command(
 
 def _print_seeds(made: Seeding) -> None:
     found = made.found
-    table = Table(title=f"Whom to approach: the first of {len(found.nodes)}", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("place", "customer", "adds", "own value", "accountable value"):
-        table.add_column(heading, justify="left" if heading == "customer" else "right", overflow="fold")
+    rows = []
     for row in made.table.slice(0, 10).to_pylist():
         money = (f"{row[name]:z,.2f}" for name in ("adds", "own_value", "accountable_value"))
-        table.add_row(str(row["place"]), one_line(row["customer_id"]), *money)
-    paper.print(table)
+        rows.append((str(row["place"]), str(row["customer_id"]), *money))
+    headings = ("place", "customer", "adds", "own value", "accountable value")
+    show(f"Whom to approach: the first of {len(found.nodes)}", headings, rows, left={1})
     low, high = found.advantage.low, found.advantage.high
     lines = (
         (f"They reach {found.spread.mean:z,.2f} of {found.total:z,.2f} of value (95 %: {found.spread.low:z,.2f} to "
@@ -81,7 +81,7 @@ def _print_seeds(made: Seeding) -> None:
         words.print(line, markup=False, soft_wrap=True)
 
 
-@validate.command("potential")
+@validate.command("potential", cls=Command)
 @takes(*SOURCE[1:], "as_of", "annual_discount_rate", "memory_limit")
 def potential_command(
     source: Source = None,
@@ -137,11 +137,6 @@ def _print_all(told: dict[str, list[dict[str, Any]]], *, as_json: bool) -> None:
         print_json(told)
         return
     for title, rows in told.items():
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-        for heading in rows[0]:
-            table.add_column(
-                heading.replace("_", " "), justify="left" if heading == "score" else "right", overflow="fold"
-            )
-        for row in rows:
-            table.add_row(*(value if isinstance(value, str) else f"{value:.3f}" for value in row.values()))
-        wide(table)
+        headings = [heading.replace("_", " ") for heading in rows[0]]
+        cells = ([value if isinstance(value, str) else f"{value:.3f}" for value in row.values()] for row in rows)
+        show(title, headings, cells, left={headings.index("score")} if "score" in headings else ())

@@ -13,21 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.table import Table
 
 from klantwaarde import screen
 from klantwaarde.data.written import SUFFIXES
-from klantwaarde.errors import KlantwaardeError
+from klantwaarde.errors import BadParameters, KlantwaardeError, named
+from klantwaarde.manual import CODES, GRAMMAR, Group
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
-from klantwaarde.screen import Printer, paper, words
 from klantwaarde.settings import Settings, in_file
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
          "fit", "cells", "dialect", "split", "end", "models", "store", "repeats", "k", "epsilon", "seed"}  # fmt: skip
 """What a flag may be named after: settings, and what single commands take besides."""
 
-DONE, BAD_INPUT, WRONG_USAGE, DRIFTED = 0, 1, 2, 3
+DONE, BAD_INPUT, WRONG_USAGE, DRIFTED, BUG = 0, 1, 2, 3, 70
 
 HELP = {
     "orders": "Parquet, CSV or Excel file or pattern, a DuckDB file or a database: postgresql://user@host/database, "
@@ -40,11 +39,11 @@ HELP = {
     "margin": "Column of the margin earned on the line.",
     "order_id": "Column of the order number; checked only.",
     "duplicates": "Lines equal in every column: keep or drop.  [default: keep]",
-    "unreadable": "Text that is no date or number: error or set_aside.  [default: error]",
+    "unreadable": "What to do with text that is no date or number: error or set_aside.  [default: error]",
     "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",
     "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
     "timezone": "Where days begin, for instants.  [default: UTC]",
-    "encoding": "Of text files.  [default: utf-8]",
+    "encoding": "Encoding of text files.  [default: utf-8]",
     "table": "Table in a DuckDB file or a database, or sheet of an Excel file.",
     "query": "Statement in a database, in place of --table; it can only read.",
     "where": "Lines that count: a column, one of = != < <= > >= in, and a value, such as 'total > 0'; may be repeated.",
@@ -54,25 +53,25 @@ HELP = {
     "placeholder_ids": "Lines of guest, n/a, 0 and the like: keep or set_aside.  [default: keep]",
     "as_of": "Last day that is observed, YYYY-MM-DD.  [default: the last with usual orders]",
     "unit": "Unit of time: day, week, month or year.  [default: week]",
-    "model": f"auto, {', '.join(MODELS)}.  [default: auto]",
-    "annual_discount_rate": "Effective, per year: 0.10 is ten per cent.  [default: 0.10]",
-    "margin_rate": "Margin per unit of revenue: 0.30 is thirty cents on the euro.  [default: 1]",
-    "horizon": "Of expected orders: '12 months', '90 days' or a day.  [default: 12 months]",
-    "rank_by": "What ranks the pyramid: last_year, rlv or realised.  [default: last_year]",
-    "currency": "Such as EUR, for the report.",
-    "language": "Of the report: en or nl.  [default: en]",
-    "title": "Of the report.",
-    "engine": "duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
+    "model": f"Timing model: auto, {', '.join(MODELS)}.  [default: auto]",
+    "annual_discount_rate": "Discount rate, effective per year: 0.10 or 10%.  [default: 0.10]",
+    "margin_rate": "Margin per unit of revenue: 0.30 or 30% is thirty cents on the euro.  [default: 1]",
+    "horizon": "Horizon of expected orders: '12 months', '90 days' or a day.  [default: 12 months]",
+    "rank_by": "Rank the pyramid by last_year, rlv or realised.  [default: last_year]",
+    "currency": "Currency of the report, such as EUR.",
+    "language": "Language of the report: en or nl.  [default: en]",
+    "title": "Title of the report.  [default: the name of the orders]",
+    "engine": "Engine: duckdb, or spark beyond one machine (Parquet in, typed columns).  [default: duckdb]",
     "master": "Spark's master.  [default: local[*]]",
-    "memory_limit": "For the engine, such as 4GB; beyond it, it spills to disk.  [default: half of the machine's]",
+    "memory_limit": "Memory for the engine, such as 4GB; beyond it, to disk.  [default: half of the machine's]",
     "partition_by": "Scored customers as a folder per value of these columns, with commas: tier.  [default: one file]",
     "referrals": "File of who brought whom: referrer_id, referred_id; if known date, incentive_cost, p_anyway, ...",
     "influence": "File of who influences whom: source_id, target_id and, if known, weight, date.",
     "attributes": "File of what is known of customers: customer_id and anything else.",
-    "influence_share": "Share of value set off by others: a number, or estimate.  [default: estimate]",
+    "influence_share": "Share of value set off by others: 0.20, 20%, or estimate.  [default: estimate]",
     "peers": "Attribute whose levels are peer cells, for potential.  [default: one cell]",
     "category": "Column of the orders with the category, for cross-sell.",
-    "since": "What changed since: '12 months', a day, or the folder of an earlier run: stages, ledger, pyramid.",
+    "since": "Tell what changed since: '12 months', a day, or the folder of an earlier run.",
     "to": "Database for the scored customers too: postgresql://user@host/database or sqlite:///file.db.",
     "to_table": "Table there, replaced as a whole.  [default: klantwaarde_customers]",
     "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
@@ -82,17 +81,15 @@ HELP = {
 }
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="What each customer is worth, and where each customer stands. "
-    "Exit codes: 0 done, 1 bad input, 2 wrong usage, 3 drift (with --fail-on-drift).",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=f"What each customer is worth, and where each customer stands.\n\n{GRAMMAR}\n\n{CODES}",
 )
 ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 """Of files of rows."""
-WIDE = 150
-"""Characters that a table may take where it is read by no screen."""
 
 MONEY = ("annual_discount_rate", "margin_rate", "horizon", "rank_by")
 VALUE = ("as_of", "unit", "model", *MONEY)
@@ -114,6 +111,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         @functools.wraps(command)
         def called(*args: Any, **given: Any) -> None:
             try:
+                _refuse_bytes(given)
                 command(*args, **given)
             except KlantwaardeError as error:
                 error.setting = functools.partial(as_typed, files=in_file(given.get("config"), given))
@@ -128,6 +126,16 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return called
 
     return wrap
+
+
+def _refuse_bytes(given: Mapping[str, Any]) -> None:
+    """Raise BadParameters for words and paths that are not UTF-8, which no file can keep."""
+    for name, value in given.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            shown = str(value).encode(errors="replace").decode()
+            raise BadParameters(f"{named(name, shown)} is not UTF-8 text. Rename the file or the folder.") from error
 
 
 def as_typed(name: str, value: str | None, files: Mapping[str, str]) -> str:
@@ -157,11 +165,6 @@ def _option(name: str) -> Any:
     if kind.startswith("tuple"):
         of = list[str]  # an option that may be repeated
     return Annotated[Optional[of], typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], show_default=False)]
-
-
-def wide(table: Table) -> None:
-    """A table with many columns: as wide as the screen, and not cut where there is none."""
-    Printer(width=paper.width if paper.is_terminal else max(paper.width, WIDE)).print(table)
 
 
 def say_written(out: Path, changed: int = 0) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import sys
 import traceback
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NoReturn
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
 from klantwaarde.shown import masked, shown, visible
 
+ENOUGH = 141
+"""The exit code of a program whose reader has gone."""
 ASCII: Final = {
     "✓": "+",
     "→": "->",
@@ -43,6 +48,10 @@ class Printer(Console):
         """The text, and nothing but the text."""
         return super().render_str(shown(text), **how | {"markup": False, "emoji": False})
 
+    def on_broken_pipe(self) -> None:
+        """The end, without a word, where the reader has had enough (`| head`)."""
+        enough()
+
     def status(self, status: Any, **how: Any) -> Status:
         """A word while something runs."""
         return super().status(self.render_str(status) if isinstance(status, str) else status, **how)
@@ -67,7 +76,55 @@ def one_line(text: object) -> str:
 def print_json(value: Any) -> None:
     """A plain value for machines, on standard output: JSON has escapes of its own."""
     text = json.dumps(_masked(value), indent=2, ensure_ascii=not _can_all())
-    sys.stdout.write(re.sub(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text) + "\n")
+    put_plain(re.sub(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text))
+
+
+def put(text: object, style: str = "") -> None:
+    """Text on standard output, as wide as it is."""
+    paper.print(text, style=style, soft_wrap=True)
+
+
+def put_plain(text: str) -> None:
+    """Text for machines on standard output, as it is."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        enough()
+
+
+def enough() -> NoReturn:
+    """End as a program does whose reader is gone; what Python still flushes at the end goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(ENOUGH)
+
+
+def show(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,), note: str = ""
+) -> None:
+    """A table in plain text, to be read or cut: the columns in `left` are words, the others numbers.
+
+    On a screen that is too narrow for it, each row becomes a list of its values.
+    """
+    head, *lines = [tuple(map(one_line, row)) for row in (headings, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(head, *lines, strict=True)]
+    put(f"{one_line(title)}\n", "bold")
+    if paper.is_terminal and sum(widths) + 2 * len(widths) > paper.width:
+        name = max(map(cell_len, head))
+        for row in lines:
+            put("".join(f"  {_padded(one, name, words=True)}  {cell}\n" for one, cell in zip(head, row, strict=True)))
+    else:
+        for row in (head, *lines):
+            cells = (_padded(cell, widths[place], words=place in left) for place, cell in enumerate(row))
+            put(f"  {'  '.join(cells)}".rstrip(), "bold" if row is head else "")
+        put("")
+    if note:
+        put(f"{note}\n", "dim")
+
+
+def _padded(cell: str, width: int, *, words: bool) -> str:
+    blanks = " " * (width - cell_len(cell))
+    return f"{cell}{blanks}" if words else f"{blanks}{cell}"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -1,0 +1,5 @@
+"""`python -m klantwaarde`: the command line."""
+
+from klantwaarde.cli import main
+
+main()

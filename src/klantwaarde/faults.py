@@ -1,0 +1,101 @@
+"""What becomes of an error at the command line: one message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import re
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from klantwaarde.errors import BadParameters, KlantwaardeError
+from klantwaarde.options import BAD_INPUT, BUG, DONE, WRONG_USAGE
+from klantwaarde.screen import enough, print_traceback, survive_encoding, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEBUG = "KLANTWAARDE_DEBUG"
+"""The variable that asks for a traceback, as `--debug` does."""
+USAGE: Any = typer.BadParameter.__mro__[2]
+"""What Typer raises for words it does not understand: of click, or of its own copy of it."""
+TERMINATED = 128 + signal.SIGTERM
+
+_HIDDEN = re.compile(r"^\.(.+?)\.(?:new|old|lock|\d+\.part)$")
+"""Names that our unfinished files have; what is meant is in the middle."""
+
+
+def told(command: Callable[..., Any]) -> None:
+    """A command of Typer, run; what goes wrong is said in one message, and the exit code tells the kind."""
+    survive_encoding()
+    _end_in_order()
+    try:
+        sys.exit(command(standalone_mode=False) or DONE)
+    except BadParameters as error:
+        _fail(f"Error: {error}", WRONG_USAGE)
+    except KlantwaardeError as error:
+        _fail(f"Error: {error}", BAD_INPUT)
+    except BrokenPipeError:
+        enough()
+    except OSError as error:
+        _fail(f"Error: {of_the_system(error)}", BAD_INPUT)
+    except MemoryError:
+        _fail("Error: The memory is full. Give --memory-limit, or a machine with more of it.", BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("Stopped. The results of an earlier run are as they were.", 130)
+    except USAGE as error:
+        _say_usage(error)
+    except Exception as error:  # noqa: BLE001 - the last resort
+        _report(error)
+
+
+def _say_usage(error: Any) -> NoReturn:
+    message = io.StringIO()
+    error.show(message)
+    words.print(message.getvalue().rstrip("\n"), soft_wrap=True)
+    sys.exit(error.exit_code)
+
+
+def of_the_system(error: OSError) -> str:
+    """What the system refused, of which file, in words that say what to do."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full ({reason}). Make room, or write to another place."
+    if error.filename is None:
+        return f"{reason}."
+    path = Path(os.fsdecode(error.filename))
+    shown = Path(*(_HIDDEN.sub(r"\1", part) for part in path.parts)) if path.parts else path
+    if error.errno == errno.ENOENT and shown != path and not shown.parent.exists():
+        return f"There is no folder {shown.parent}. Make it first, or write to another place."
+    return f"{shown} cannot be read or written: {reason}."
+
+
+def _report(error: Exception) -> NoReturn:
+    if os.environ.get(DEBUG):
+        print_traceback()
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    _fail(
+        f"This is a bug in klantwaarde: {reason}\nPlease report it, with the command that you gave. "
+        "klantwaarde --debug COMMAND shows where it is.",
+        BUG,
+    )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """A message on standard error, red on a screen; where that is closed, the code must do."""
+    with contextlib.suppress(OSError, ValueError):
+        words.print(message, style="red", soft_wrap=True)
+    sys.exit(code)
+
+
+def _end_in_order() -> None:
+    """End on SIGTERM as on an error: unfinished files are removed."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
