@@ -267,8 +267,9 @@ def test_a_fault_of_ours_is_told_without(klantwaarde: Cli, monkeypatch: pytest.M
         raise RuntimeError(f"{FORMS['plain']} and password=hush2")
 
     monkeypatch.setattr("klantwaarde.cli.sheet", broken)
-    said = klantwaarde("check", kw.cdnow_sample())
-    assert (said.code, "Traceback" in said.err, "RuntimeError" in said.err) == (1, True, True)
+    monkeypatch.setenv("KLANTWAARDE_DEBUG", "")  # so that what --debug sets is forgotten
+    said = klantwaarde("--debug", "check", kw.cdnow_sample())
+    assert (said.code, "Traceback" in said.err, "RuntimeError" in said.err) == (70, True, True)
     assert SECRET not in said.err
 
 
