@@ -20,6 +20,7 @@ from klantwaarde.errors import BadParameters, KlantwaardeError, named
 from klantwaarde.manual import CODES, GRAMMAR, Group
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
+from klantwaarde.screen import words
 from klantwaarde.settings import Settings, in_file
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
