@@ -111,7 +111,7 @@ CASES = [
     Case("a word for a number", GOOD, ("--margin-rate much is no rate", "'30%'"), "--margin-rate much", 2, "run"),
     Case("a memory limit that is none", GOOD, ("memory_limit='banana' is not understood",), "--memory-limit banana", 2, "run"),
     Case("all customers on one day", HEAD + "1,2024-01-01,5\n2,2024-01-01,6\n", ("all first purchases fall on the last day",), "", 1, "run"),
-    Case("returns only", HEAD + "1,2024-01-01,-5\n2,2024-01-02,-6\n1,2024-01-05,-1\n", ("every day nets below zero",), "", 1, "run"),
+    Case("returns only", HEAD + "1,2024-01-01,-5\n2,2024-01-02,-6\n1,2024-01-05,-1\n", ("nothing is left after returns",), "", 1, "run"),
     Case("an unknown flag", GOOD, ("No such option",), "--nosuch", 2),
     Case("split that is no day", GOOD, ("--split noon is not a day",), "--split noon", 2, "backtest"),
     Case("split outside the data", GOOD, ("must lie between the first order (2024-01-01) and the end of observation (2024-07-20)",), "--split 2030-01-01", 1, "backtest"),

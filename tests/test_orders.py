@@ -343,6 +343,11 @@ class TestCounting:
         ahead = pd.to_datetime([*DAYS[:3], "2999-01-01"])
         assert kw.customers(kw.orders(FRAME.assign(date=ahead, amount=1.0))).as_of == dt.date(2024, 2, 7)
 
+    def test_a_return_moves_no_end(self) -> None:
+        """The last line is one of a return: who gives back is not seen to live longer, and nor is anyone else."""
+        assert kw.customers(kw.orders(FRAME.head(3))).as_of == dt.date(2024, 1, 6)
+        assert kw.customers(kw.orders(FRAME.assign(amount=-1.0))).as_of == dt.date(2024, 3, 1)
+
     def test_unreadable_values_set_aside_are_counted(self) -> None:
         frame = FRAME.assign(
             amount=["1", "twelve", "3", "n/a"], date=["2024-01-05", "2024-01-06", "soon", "2024-01-08"]

@@ -24,7 +24,15 @@ from klantwaarde.value.tiers import PERCENT, tier_sizes
 
 Cli = Callable[..., Said]
 AS_OF = "1998-03-31"
-BASE = ("klantwaarde_lines", "klantwaarde_occasions", "klantwaarde_customers", "klantwaarde_cells")
+BASE = (
+    "klantwaarde_lines",
+    "klantwaarde_occasions",
+    "klantwaarde_tied",
+    "klantwaarde_netted",
+    "klantwaarde_stood",
+    "klantwaarde_customers",
+    "klantwaarde_cells",
+)
 SCORING = (
     "klantwaarde_cell_scores",
     "klantwaarde_spend_lines",

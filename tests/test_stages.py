@@ -322,7 +322,7 @@ def test_leads_are_prospects(small: Scene) -> None:
     assert sorted(leads.customer_id) == ["new one", "new two"]
     assert set(leads.stage) == {"prospect"}
     returned = found[found.customer_id.str.startswith("r")]
-    assert set(returned.stage_reason) == {"no purchase: every day nets below zero"}
+    assert set(returned.stage_reason) == {"no purchase: nothing is left after returns"}
     engine.register(f"{name}_bad", pa.table({"customer_id": [1, 2]}))
     with pytest.raises(BadOrders, match="Cast it before"):
         stages(*small, prospects=f"{name}_bad")

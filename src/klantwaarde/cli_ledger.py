@@ -11,9 +11,9 @@ import typer
 from klantwaarde.asset.ledger import BEHIND, LINES
 from klantwaarde.calendar import STEPS, read_day
 from klantwaarde.data.attributes import attributes
-from klantwaarde.data.customers import customers
+from klantwaarde.data.customers import NO_PURCHASE, customers
 from klantwaarde.data.written import write_rows
-from klantwaarde.errors import BadParameters, named
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.lifecycle.rules import RULES
 from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.manual import Command
@@ -101,6 +101,8 @@ def ledger_command(
 def _found(settings: Settings, every: str, start: str | None, rules: str, by: str | None) -> tuple[Period, ...]:
     orders = read_orders(settings)
     base = customers(orders, settings.as_of, settings.unit)
+    if not base.totals["with_purchase"]:
+        raise BadOrders(NO_PURCHASE)
     days = dates_between(base.totals["first_order"], base.as_of, every)
     if start is not None:
         day = read_day(start, "start")

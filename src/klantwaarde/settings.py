@@ -40,6 +40,7 @@ class Settings:
     price: str | None = None
     margin: str | None = None
     order_id: str | None = None
+    return_of: str | None = None
     duplicates: str = "keep"
     unreadable: str = "error"
     decimal: str | None = None
@@ -156,6 +157,7 @@ SOURCE = (
     "orders",
     *COLUMNS,
     "order_id",
+    "return_of",
     "duplicates",
     "unreadable",
     "decimal",

@@ -251,7 +251,7 @@ def _by_chance(told: Migration, before: Scored, after: Scored, most: int, placed
         before=placed[0],
         after=placed[1],
         customers=before.customers.table,
-        occasions=before.customers.orders.occasions,
+        stood=before.customers.stood,
     )
     rows = engine.arrow(sql, {"year_ago": year_before(end), "as_of": start, "most": most})
     column = {name: np.asarray(rows.column(name).to_numpy(zero_copy_only=False)) for name in rows.column_names}

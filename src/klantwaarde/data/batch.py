@@ -12,8 +12,7 @@ from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import statement
 from klantwaarde.data.identity import spellings
-from klantwaarde.data.lines import create_occasions
-from klantwaarde.data.orders import Orders, refuse_too_much
+from klantwaarde.data.orders import Orders, refuse_too_much, with_lines
 from klantwaarde.data.window import window
 from klantwaarde.errors import BadOrders, BadParameters, named
 
@@ -61,7 +60,7 @@ def traits(orders: Orders) -> dict[str, Any]:
 
 
 def write_batch(orders: Orders, rows: str, path: Path) -> None:
-    """Rows (new lines, or those of other batches) summed per customer and day, in a file of their own."""
+    """Rows (new lines, or those of other batches) summed per customer, day, order number and sign, in a file."""
     orders.engine.write_parquet(statement("batch", all_lines=rows), path, {"has_money": orders.has_money})
 
 
@@ -72,7 +71,10 @@ def open_batches(orders: Orders, files: Sequence[Path]) -> str:
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise BadOrders(f"The state lacks {', '.join(missing)}. Put it back from a backup, or begin a new state.")
-    engine.connection.read_parquet([glob.escape(str(file)) for file in files]).create_view(name)
+    found = [glob.escape(str(file)) for file in files]
+    rows = engine.connection.read_parquet(found, union_by_name=True)
+    numbers = [one for one in ("order_id", "return_of") if one not in rows.columns]  # not kept by earlier versions
+    rows.project(", ".join(["*", *(f"cast(null as varchar) as {one}" for one in numbers)])).create_view(name)
     return name
 
 
@@ -84,9 +86,10 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     today = {"today": orders.profile["today"]}
     days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
-    occasions = create_occasions(engine, lines, orders.columns.absent, rule="merged")
+    numbered = bool(engine.rows(f"select 1 as one from {lines} where order_id is not null limit 1"))
     seen = window(engine, lines, orders.profile["today"])
-    return replace(orders, lines=lines, occasions=occasions, profile=profile | days, window=seen, batches=batches)
+    every = replace(orders, profile=profile | days, window=seen, batches=batches, numbered=numbered)
+    return with_lines(every, lines)
 
 
 def _usable(orders: Orders, kept: str) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from klantwaarde.data import duplicates
 from klantwaarde.data.engine import identifier
 from klantwaarde.data.finding import Check, Setting, plain
-from klantwaarde.wording.message import message
+from klantwaarde.data.returns import netted_totals
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from klantwaarde.data.customers import Customers
 
 LARGE_LINE = 0.005  # of all money moved, in one line
+UNMATCHED = Decimal("0.01")  # of all money moved, given back without a purchase before it
 
 
 def equal_lines(base: Customers) -> Iterator[Check]:
@@ -45,7 +48,7 @@ def batches(base: Customers) -> Iterator[Check]:
 
 
 def returns(base: Customers) -> Iterator[Check]:
-    """Negative lines, and lines of zero."""
+    """Negative lines, on which days they count, and lines of zero."""
     profile = base.orders.profile
     if not base.orders.has_money:
         return
@@ -59,8 +62,43 @@ def returns(base: Customers) -> Iterator[Check]:
         plain(profile["negative_amount"]),
         tuple(base.orders.examples("amount < 0")) if negative else (),
     )
+    yield from _late_returns(base)
     said = message("zero_amounts" if zero else "zero_amounts_none", n=zero)
     yield Check("correct", "zero amounts", "info", zero, said)
+
+
+def _late_returns(base: Customers) -> Iterator[Check]:
+    """What was given back on another day than that of its purchase."""
+    found = netted_totals(base.engine, base.netted)
+    if found is None:
+        return
+    untied = found["matched_days"] + found["unmatched_days"]
+    lost = -found["unmatched"] > UNMATCHED * base.orders.profile["gross_amount"]
+    if found["tied_lines"] + untied:
+        yield Check(
+            "correct",
+            "returns on later days",
+            "warning" if lost else "info",
+            found["tied_lines"] + untied,
+            _late_text(found),
+            plain(found["tied"] + found["matched"] + found["unmatched"]),
+            (),
+            *_late_remedy(lost=lost, number=bool(found["matched_days"]) and not base.orders.numbered),
+        )
+
+
+def _late_text(found: Mapping[str, Any]) -> Message:
+    names = ("tied", "matched", "unmatched")
+    moneys = {f"{name}_money": abs(found[name]) for name in names}
+    days = {name: message("customer_days", n=found[f"{name}_days"]) for name in names[1:]}
+    cancelled = message("purchases", n=found["cancelled"])
+    return message("late_returns", tied=message("lines", n=found["tied_lines"]), cancelled=cancelled, **days, **moneys)
+
+
+def _late_remedy(*, lost: bool, number: bool) -> tuple[Message | None, Setting | None]:
+    if lost:
+        return message("late_returns_remedy_unmatched"), None
+    return (message("late_returns_remedy"), Setting("order_id")) if number else (None, None)
 
 
 def rounding(base: Customers) -> Iterator[Check]:
@@ -112,13 +150,14 @@ def occasions(base: Customers) -> Iterator[Check]:
     said = message("lines_merged", lines=message("lines", n=lines), occasions=message("occasions", n=days))
     yield Check("correct", "lines merged", "info", lines - days, said)
     if base.orders.has_money:
-        below = days - base.totals["orders"]
+        found = netted_totals(base.engine, base.netted)
+        below = found["days_below_zero"] if found else 0
         said = message("below_zero" if below else "below_zero_none", n=below)
         yield Check("correct", "days below zero", "info", below, said, plain(base.totals["returned"]))
 
 
 def no_purchase(base: Customers) -> Iterator[Check]:
-    """Customers with returns only."""
+    """Customers with returns only, or with purchases that all came back."""
     count = base.totals["customers"] - base.totals["with_purchase"]
     if count:
         only = base.engine.rows(f"select customer_id from {base.table} where orders = 0 order by customer_id limit 3")

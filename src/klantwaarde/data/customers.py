@@ -13,6 +13,7 @@ from klantwaarde.calendar import check_unit, read_day, read_unit, year_before
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
+from klantwaarde.data.returns import create_netted, create_stood
 from klantwaarde.data.window import Window, window
 from klantwaarde.errors import BadOrders, expect, named
 from klantwaarde.wording.message import Message, message
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+
+
+NO_PURCHASE = "No customer has a purchase up to the end of observation: nothing is left after returns."
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Customers:
     after: Mapping[str, Any]
     """Lines, money and customers after `as_of`, which are left out."""
     notes: tuple[Message, ...]
+    stood: str
+    """A view of the occasions with what stands of each, as known at `as_of`."""
+    netted: str | None
+    """A table of the days that returns on other days changed; None where nothing is given back."""
 
     @property
     def engine(self) -> Engine:
@@ -69,7 +77,7 @@ class Customers:
         """The distinct histories (x, t_x, T) with counts, in the unit; customers without a purchase are not in it."""
         table = self.day_cells()
         if not len(table):
-            raise BadOrders("No customer has a purchase up to the end of observation: every day nets below zero.")
+            raise BadOrders(NO_PURCHASE)
         x, t_x, T, n = (_floats(table, name) for name in ("x", "t_x_days", "t_days", "n"))
         return Cells(x, t_x / self.days_per_unit, T / self.days_per_unit, n, unit=self.unit)
 
@@ -98,18 +106,23 @@ class Customers:
         return self.engine.pandas(f"select * from {self.table} order by customer_id")
 
 
-def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "week") -> Customers:
+def customers(
+    orders: Orders, as_of: str | dt.date | None = None, unit: str = "week", known: dt.date | None = None
+) -> Customers:
     """The customer base at the end of observation.
 
     as_of: the last day that is observed (default: the last one, not in the future, that the pace of orders supports:
-    a few lines that stand apart after it are no end); orders after it are left out and counted. unit: day, week,
-    month or year, the unit of t_x and T.
+    a few lines that stand apart after it are no end, and nor are returns); orders after it are left out and counted.
+    unit: day, week, month or year, the unit of t_x and T. known: a later day; what came back up to it counts as not
+    bought (default: as_of).
     """
     expect(orders, Orders, "orders", "kw.orders(source) reads files, frames and databases")
     unit = read_unit(unit)
     end, said = _end(orders, as_of)
     table = orders.engine.new_name("customers")
-    sql = statement("customers", absent=orders.columns.absent, occasions=orders.occasions)
+    netted = create_netted(orders, known or end)
+    stood = create_stood(orders.engine, orders.occasions, netted)
+    sql = statement("customers", absent=orders.columns.absent, stood=stood)
     kept = orders.engine.new_name("customers_kept")
     filled, columns = empty_columns(sql)  # a table would hold eight bytes for every null
     orders.engine.create(kept, filled, {"as_of": end, "year_ago": year_before(end)})
@@ -118,7 +131,7 @@ def customers(orders: Orders, as_of: str | dt.date | None = None, unit: str = "w
     if not totals["customers"]:
         raise BadOrders(f"No usable order is dated on or before {end}; all are later. Check the dates.")
     after = orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
-    return Customers(orders, table, end, unit, totals, after, said)
+    return Customers(orders, table, end, unit, totals, after, said, stood, netted)
 
 
 def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message, ...]]:

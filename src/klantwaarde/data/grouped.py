@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.data.engine import identifier, statement
+from klantwaarde.data.lines import number_of
+from klantwaarde.data.returns import create_ties
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 class Grouped(NamedTuple):
     """One row per customer, day and group, as indices into `customers` and `groups`; shapes (rows,).
 
-    day: days since 1970; amount: money, returns netted (1 per line where the orders carry none). Rows without a
-    customer, day or group are left out and counted in `left_out`.
+    day: days since 1970; amount: money, after what was given back in that group (1 per line where the orders carry
+    none); what was given back whole is no row. Rows without a customer, day or group are left out and counted in
+    `left_out`. Customers with nothing left are among `customers` still.
     """
 
     customer: Array
@@ -47,20 +50,17 @@ def grouped(orders: Orders, column: str, as_of: dt.date) -> Grouped:
     check_group(orders, column, column)
     if orders.batches is not None:
         raise BadParameters(f"A state keeps no column {column!r}: give all orders at once, without a state.")
-    customer, day, amount = orders.expressions
-    view = engine.new_name("with_group")
-    name = f"nullif(trim(cast({identifier(column)} as varchar)), '')"
-    money = amount if orders.has_money else "cast(1 as decimal(18, 4))"
-    columns = f"{customer} as customer_id, {day} as day, {money} as amount, {name} as label"
-    engine.view(view, f"select {columns} from {orders.source}")
+    view = _view(orders, column)
     lacking = engine.one(f"select count(*) as n from {view} where customer_id is null or day is null or label is null")
-    table = engine.arrow(statement("grouped", lines=view), {"as_of": as_of})
+    table = engine.arrow(statement("grouped", lines=view, netted=_netted(orders, view, as_of)), {"as_of": as_of})
+    customers = table.column("customer_id").combine_chunks().dictionary_encode()
+    stood = table.column("is_purchase")
+    table, who = table.filter(stood), customers.indices.filter(stood.combine_chunks())
     if not len(table):
         raise BadOrders(f"No line up to {as_of} has a customer, a day and something in column {column!r}.")
-    customers = table.column("customer_id").combine_chunks().dictionary_encode()
     groups = table.column("label").combine_chunks().dictionary_encode()
     return Grouped(
-        np.asarray(customers.indices, dtype=np.int64),
+        np.asarray(who, dtype=np.int64),
         np.asarray(table.column("day").cast("int32"), dtype=float),
         np.asarray(groups.indices, dtype=np.int64),
         np.asarray(table.column("amount").cast("float64"), dtype=float),
@@ -68,3 +68,42 @@ def grouped(orders: Orders, column: str, as_of: dt.date) -> Grouped:
         tuple(groups.dictionary.to_pylist()),
         int(lacking["n"]),
     )
+
+
+def _view(orders: Orders, column: str) -> str:
+    """The name of a view of the lines with what is in the column as label, and the pair of customer and label."""
+    customer, day, amount = orders.expressions
+    label = f"nullif(trim(cast({identifier(column)} as varchar)), '')"
+    columns = {
+        "customer_id": customer,
+        "day": day,
+        "amount": amount if orders.has_money else "cast(1 as decimal(18, 4))",
+        "label": label,
+        # Lengths stand before ids, because an id may hold any mark.
+        "pair": f"length(cast({customer} as varchar)) || ':' || cast({customer} as varchar) || {label}"
+        if _gives_back(orders)
+        else "cast(null as varchar)",
+        "lines": "1",
+        "order_id": number_of(orders.columns.order_id),
+        "return_of": number_of(orders.columns.return_of),
+    }
+    view = orders.engine.new_name("with_group")
+    told = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+    orders.engine.view(view, f"select {told} from {orders.source}")
+    return view
+
+
+def _gives_back(orders: Orders) -> bool:
+    return orders.has_money and bool(orders.profile["negative"])
+
+
+def _netted(orders: Orders, view: str, as_of: dt.date) -> str:
+    """The name of a table of the days that returns changed, of each pair of customer and label."""
+    engine, pairs, name = orders.engine, orders.engine.new_name("pairs"), orders.engine.new_name("netted_pairs")
+    needed = "pair is not null and day is not null and amount is not null"
+    columns = "pair as customer_id, day, amount, lines, order_id, return_of"
+    engine.view(pairs, f"select {columns} from {view} where {needed}")
+    engine.create(
+        name, statement("netted", tied=create_ties(engine, pairs, numbered=orders.numbered)), {"as_of": as_of}
+    )
+    return name

@@ -28,12 +28,14 @@ class Columns(NamedTuple):
     price: str | None
     margin: str | None
     order_id: str | None
+    return_of: str | None = None
 
     @property
     def absent(self) -> tuple[str, ...]:
         """Which kinds of money the source does not have."""
         has_amount = self.amount is not None or self.price is not None
-        return tuple(name for name, has in {"amount": has_amount, "margin": self.margin is not None}.items() if not has)
+        has = {"amount": has_amount, "net": has_amount, "margin": self.margin is not None}
+        return tuple(name for name, is_there in has.items() if not is_there)
 
 
 def readings_of(
@@ -123,7 +125,8 @@ def create_lines(
     amount = amount_of(columns, readings)
     selected = (
         f"select {customer} as customer_id, {day} as day, {amount} as amount, "
-        f"{money_of(columns.margin, readings)} as margin, 1 as lines from "
+        f"{money_of(columns.margin, readings)} as margin, 1 as lines, {number_of(columns.order_id)} as order_id, "
+        f"{number_of(columns.return_of)} as return_of from "
     )
     kept = f"(select distinct * from {source}) as {source}" if distinct else source
     engine.view(views.read_lines, f"{selected}{source}")
@@ -147,6 +150,11 @@ def _customer(column: str, types: Mapping[str, str]) -> str:
     if of_type.is_text(types[column]):
         return f"case when trim({name}) <> '' then {name} end"
     return f"case when not isnan({name}) then {name} end" if types[column] in of_type.FLOATS else name
+
+
+def number_of(column: str | None) -> str:
+    """SQL of an order number, null where there is none. As text, so that two columns of them can be compared."""
+    return f"nullif(trim(cast({identifier(column)} as varchar)), '')" if column else "cast(null as varchar)"
 
 
 def day_of(sql: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,6 +16,7 @@ from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
+from klantwaarde.data.returns import create_ties
 from klantwaarde.data.source import open_source
 from klantwaarde.data.text import check_encoding
 from klantwaarde.data.uri import as_address, is_database
@@ -34,7 +35,8 @@ MOST_MONEY = 10**14
 class Orders:
     """Order lines in an engine: `read_lines` as they came, `all_lines` without dropped ones, `lines` those that count.
 
-    `occasions` are the days of buying in `lines`.
+    `occasions` are the days of buying in `lines`; `tied` are the lines of those who gave something back, each on the
+    day that it is netted on.
 
     Made by `orders`.
     """
@@ -47,6 +49,7 @@ class Orders:
     all_lines: str
     lines: str
     occasions: str
+    tied: str
     profile: Mapping[str, Any]
     notes: tuple[Message, ...]
     duplicates: str
@@ -58,6 +61,8 @@ class Orders:
     """Which lines of the source count, and how their ids are folded."""
     batches: int | None = None
     """Batches in the state that these orders were merged into; None without a state."""
+    numbered: bool = False
+    """Whether lines carry order numbers."""
 
     @property
     def read(self) -> int:
@@ -98,6 +103,7 @@ def orders(
     price: str | None = None,
     margin: str | None = None,
     order_id: str | None = None,
+    return_of: str | None = None,
     duplicates: Literal["keep", "drop"] = "keep",
     unreadable: Literal["error", "set_aside"] = "error",
     decimal: Literal[".", ","] | None = None,
@@ -122,7 +128,9 @@ def orders(
     customer_id; date (dates or timestamps; days are taken in `timezone` where instants carry one); amount, or quantity
     and price, or none of these (`amount=None`), when only timing is modelled; "auto" takes a column named amount where
     there is one. margin: money earned on the line, where it is known per line. Lines that are equal in every
-    column are kept and reported, or dropped with duplicates="drop". where: conditions that lines must meet to count,
+    column are kept and reported, or dropped with duplicates="drop". order_id: the order number, by which a return on a
+    later day is netted with its order; return_of: the number of the order that a return reverses, where the return has
+    a number of its own. where: conditions that lines must meet to count,
     such as "total > 0" or "status in (paid, 'part paid')"; status_column with status_counts: the statuses that count.
     fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
     are set aside. docs/orders.md has the rules. A Spark DataFrame is counted and scored on its own
@@ -137,7 +145,7 @@ def orders(
     runs, name, told = _open(source, engine, master, memory_limit, timezone, place)
     runs.inputs += inputs("orders", source)
     types = runs.columns(name)
-    columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id)
+    columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id, return_of)
     of_type.refuse_ids(columns.customer_id, types[columns.customer_id])
     asked = Cleaning(where, status_column, status_counts, fold_ids, placeholder_ids)
     picked = chosen(runs, name, types, columns.customer_id, asked)
@@ -152,8 +160,18 @@ def orders(
     instants = of_type.is_instant(types[columns.date])
     notes = _notes(readings, columns, amount, timezone, instants=instants)
     occasions = create_occasions(runs, views.lines, columns.absent)
+    tied = create_ties(runs, views.lines, numbered=columns.order_id is not None)
+    first = (runs, told, columns, name, *views, occasions, tied)
     seen = window(runs, views.lines, profile["today"])
-    return Orders(runs, told, columns, name, *views, occasions, profile, notes, duplicates, expressions, seen, picked)
+    return Orders(*first, profile, notes, duplicates, expressions, seen, picked, numbered=columns.order_id is not None)
+
+
+def with_lines(orders: Orders, lines: str) -> Orders:
+    """These orders, with only some of their lines (the name of a view or table) in what is counted."""
+    rule = "occasions" if orders.batches is None else "merged"
+    occasions = create_occasions(orders.engine, lines, orders.columns.absent, rule)
+    tied = create_ties(orders.engine, lines, numbered=orders.numbered)
+    return replace(orders, lines=lines, occasions=occasions, tied=tied)
 
 
 def _open(
@@ -220,16 +238,19 @@ def _columns(
     price: str | None,
     margin: str | None,
     order_id: str | None,
+    return_of: str | None,
 ) -> Columns:
     if amount == "auto":
         amount = "amount" if "amount" in types and quantity is None and price is None else None
     check_money(amount, quantity, price, margin)
-    columns = Columns(customer_id, date, amount, quantity, price, margin, order_id)
+    columns = Columns(customer_id, date, amount, quantity, price, margin, order_id, return_of)
+    if return_of is not None and order_id is None:
+        raise BadParameters(f"{named('return_of')} names orders by number: give {named('order_id')} too.")
     missing = [(part, name) for part, name in columns._asdict().items() if name is not None and name not in types]
     if missing:
         raise BadOrders("\n".join(_missing(part, name, types) for part, name in missing))
-    named = [name for name in columns if name is not None]
-    twice = sorted({name for name in named if named.count(name) > 1})
+    taken = [name for name in columns if name is not None]
+    twice = sorted({name for name in taken if taken.count(name) > 1})
     if twice:
         raise BadParameters(f"Column {', '.join(map(repr, twice))} was named for two things. Name each column once.")
     return columns

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal, statement
-from klantwaarde.data.lines import Columns, amount_of, day_of, money_of
+from klantwaarde.data.lines import Columns, amount_of, day_of, money_of, number_of
 from klantwaarde.data.parse import Reading
 from klantwaarde.data.uri import name_parts
 from klantwaarde.errors import BadOrders
@@ -44,9 +44,16 @@ class View(NamedTuple):
 
 
 def base_views(table: str, columns: Columns, *, distinct: bool) -> list[View]:
-    """Lines, occasions, customers and cells of an order table with typed columns."""
-    stems = ("occasions", "customers", "cells")
-    return [View("lines", LINES, _lines(table, columns, distinct=distinct)), *(_view(stem) for stem in stems)]
+    """Lines, occasions, what stood of them, customers and cells of an order table with typed columns."""
+    lines, customers = (
+        View("lines", LINES, _lines(table, columns, distinct=distinct)),
+        (_view("customers"), _view("cells")),
+    )
+    if columns.amount is None and columns.price is None:
+        return [lines, _view("occasions"), View("stood", "", "select * from occasions"), *customers]
+    tied = "tied" if columns.order_id is not None else "untied"
+    netted = (View("tied", _comment(tied), _text(tied)), _view("netted"))
+    return [lines, _view("occasions"), *netted, _view("stood"), *customers]
 
 
 def scoring_views(cell_scores: Path, spend_lines: Path, percent: Mapping[str, int]) -> list[View]:
@@ -112,8 +119,9 @@ def _lines(table: str, columns: Columns, *, distinct: bool) -> str:
     has_money = columns.amount is not None or columns.price is not None
     return (
         f"select * from (select case when trim(cast({customer} as varchar)) <> '' then {customer} end as customer_id, "
-        f"{day} as day, {amount_of(columns, readings)} as amount, {money_of(columns.margin, readings)} as margin "
-        f"from {f'(select distinct * from {source}) as distinct_lines' if distinct else source}) as lines_read "
+        f"{day} as day, {amount_of(columns, readings)} as amount, {money_of(columns.margin, readings)} as margin, "
+        f"{number_of(columns.order_id)} as order_id, {number_of(columns.return_of)} as return_of, 1 as lines from "
+        f" {f'(select distinct * from {source}) as distinct_lines' if distinct else source}) as lines_read "
         f"where customer_id is not null and day is not null{' and amount is not null' if has_money else ''}"
     )
 

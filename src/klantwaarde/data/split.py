@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import statement
-from klantwaarde.data.lines import create_occasions
-from klantwaarde.data.orders import Orders
+from klantwaarde.data.orders import Orders, with_lines
+from klantwaarde.data.returns import stood_at
 from klantwaarde.errors import BadOrders, named
 
 if TYPE_CHECKING:
@@ -23,20 +22,22 @@ def sample(base: Customers, most: int) -> Orders:
         return orders
     chosen, lines = engine.new_name("sample"), engine.new_name("lines")
     engine.create(chosen, statement("sample", customers=base.table), {"most": most})
-    rule = "occasions" if orders.batches is None else "merged"
     picked = f"select customer_id from {chosen}"
     engine.create(lines, f"select * from {orders.lines} where customer_id in ({picked})")
-    return replace(orders, lines=lines, occasions=create_occasions(engine, lines, orders.columns.absent, rule))
+    return with_lines(orders, lines)
 
 
 def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") -> tuple[Customers, pa.Table]:
-    """The base at the split, and per customer then known: history in days, and orders and money in (split, end]."""
+    """The base at the split, and per customer then known: history in days, and orders and money in (split, end].
+
+    The history is as known at the split; of what was bought after it counts what stood at the end.
+    """
     first: dt.date = orders.profile["first_day"]
     if not first < split < end:
         told = named("split", str(split))
         raise BadOrders(f"{told} must lie between the first order ({first}) and the end of observation ({end}).")
     before = customers(orders, split, unit)
-    sql = statement("holdout", customers=before.table, occasions=orders.occasions)
+    sql = statement("holdout", customers=before.table, stood=stood_at(orders, end))
     return before, orders.engine.arrow(sql, {"as_of": split, "end": end})
 
 

@@ -18,6 +18,7 @@ from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.engine import statement
+from klantwaarde.data.returns import stood_at
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class
@@ -124,7 +125,7 @@ def _constants(end: dt.date, target: float, why: Message) -> Calibration:
 
 def returns(base: Customers, end: dt.date, found: Fit[Any], rules: Rules = RULES["default"]) -> Returns:
     """Histories at the end of a base, with chances under a fit, and who bought again up to `end`."""
-    sql = statement("stage_returns", customers=base.table, occasions=base.orders.occasions)
+    sql = statement("stage_returns", customers=base.table, stood=stood_at(base.orders, end))
     table = base.engine.arrow(sql, {"as_of": base.as_of, "end": end})
     x, t_x, T, n, returned = _floats(table, "x", "t_x_days", "t_days", "n", "returned")
     days = check_unit(found.unit or "")

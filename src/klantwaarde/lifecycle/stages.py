@@ -14,8 +14,8 @@ from klantwaarde.calendar import read_day
 from klantwaarde.data.attributes import Attributes
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.engine import Engine, identifier, statement
-from klantwaarde.data.lines import create_occasions
-from klantwaarde.data.orders import Orders
+from klantwaarde.data.orders import Orders, with_lines
+from klantwaarde.data.returns import create_stood
 from klantwaarde.data.written import write_rows
 from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
@@ -150,8 +150,8 @@ def stages(
     orders: those that were scored. as_of: the day of the scores, or nothing. rules: default, days or rfm. cuts: limits
     of LOST, as `calibration` finds them (default: constants). previous: stages at an earlier date; without an order
     since, a customer then only gets better by passing a limit by more than 0.05. prospects: a table of the engine with
-    the customer_id of leads; those who are no customers are added. Customers whose days all net below zero have made no
-    purchase and are prospects, too.
+    the customer_id of leads; those who are no customers are added. Customers with nothing left after returns have
+    made no purchase and are prospects, too.
     """
     expect(scored, Scored, "scored", "give what kw.score made first, then the orders")
     expect(orders, Orders, "orders", "give the orders that were scored, as kw.orders made them")
@@ -218,9 +218,8 @@ def _gaps(base: Customers, recent_from: dt.date) -> str:
     lines, bought, gaps = (engine.new_name(name) for name in ("lines", "bought", "gaps"))
     who = f"select customer_id from {base.table} where last_order > date '{recent_from}' and orders > 1"
     engine.view(lines, f"select * from {orders.lines} where customer_id in ({who})")
-    rule = "occasions" if orders.batches is None else "merged"
-    occasions = create_occasions(engine, lines, orders.columns.absent, rule)
-    engine.create(bought, statement("stage_bought", occasions=occasions), {"as_of": base.as_of})
+    stood = create_stood(engine, with_lines(orders, lines).occasions, base.netted)
+    engine.create(bought, statement("stage_bought", stood=stood), {"as_of": base.as_of})
     engine.create(gaps, statement("stage_gaps", bought=bought, customers=base.table), {"recent_from": recent_from})
     engine.drop(bought)
     return gaps

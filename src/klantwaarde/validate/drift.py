@@ -104,7 +104,8 @@ def _histories(base: Customers, split: dt.date) -> Histories:
     followed = base
     if base.totals["with_purchase"] > MOST:
         followed = customers(sample(base, MOST), base.as_of, base.unit)
-    before = customers(followed.orders, split, base.unit)
+    # What came back since was not bought, at the split as little as at the end.
+    before = customers(followed.orders, split, base.unit, known=base.as_of)
     sql = statement("since", customers=followed.table, before=before.table)
     table = base.engine.arrow(sql, {"as_of": base.as_of})
     n = np.asarray(table.column("n"), dtype=int)

@@ -36,7 +36,7 @@ def tracking(base: Customers, fit: Fit[Any], of: int | None = None) -> Tracking:
     """Repeat orders of the whole base per week (per month in long histories); an unfinished last period is left out."""
     parameters = {"as_of": base.as_of}
     cohorts = base.engine.arrow(statement("cohorts", customers=base.table), parameters)
-    sql = statement("repeats", customers=base.table, occasions=base.orders.occasions)
+    sql = statement("repeats", customers=base.table, stood=base.stood)
     repeats = base.engine.arrow(sql, parameters)
     first = base.totals["first_order"]
     period, days = _period((base.as_of - first).days + 1)

@@ -163,7 +163,7 @@ def links_told(links: Links) -> dict[str, Array]:
 
 def _estimated(customers: Customers, links: Links) -> Influence | None:
     """The estimate from the orders of those linked; None where they are too few to follow."""
-    sql = statement("linked_orders", occasions=customers.orders.occasions, nodes=links.nodes)
+    sql = statement("linked_orders", stood=customers.stood, nodes=links.nodes)
     table = customers.engine.arrow(sql, {"as_of": customers.as_of})
     days = np.asarray(table.column("day").cast(pa.int32()), dtype=float)
     orders = {"customer": np.asarray(table.column("node"), dtype=np.int64), "time": days}

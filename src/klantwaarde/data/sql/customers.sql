@@ -1,4 +1,5 @@
--- One row per customer, at the end of observation. Purchases make the history; the money of all occasions counts.
+-- One row per customer, at the end of observation. Purchases that stood make the history, at their net money; booked
+-- money counts on the day on which it moved.
 -- Lines are summed as doubles: exact up to 2^53 of them, and the sum of integers would take twice the memory.
 select
   customer_id,
@@ -9,15 +10,13 @@ select
   cast(count(*) filter (where is_purchase) as integer) as orders,
   cast(count(*) filter (where is_purchase and day > $year_ago) as integer) as orders_last_year,
   cast(
-    sum(amount) filter (where is_purchase) - arg_min(amount, day) filter (where is_purchase) as decimal(18, 4)
+    sum(net) filter (where is_purchase) - arg_min(net, day) filter (where is_purchase) as decimal(18, 4)
   ) as repeat_amount,
   cast(sum(amount) as decimal(18, 4)) as revenue,
   cast(sum(amount) filter (where day > $year_ago) as decimal(18, 4)) as revenue_last_year,
-  cast(
-    nullif(sum(amount) - coalesce(sum(amount) filter (where is_purchase), 0), 0) as decimal(18, 4)
-  ) as returned,
+  cast(sum(amount) filter (where amount < 0) as decimal(18, 4)) as returned,
   cast(sum(margin) as decimal(18, 4)) as margin,
   cast(sum(margin) filter (where day > $year_ago) as decimal(18, 4)) as margin_last_year
-from occasions
+from stood
 where day <= $as_of
 group by customer_id

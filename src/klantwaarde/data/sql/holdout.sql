@@ -1,7 +1,7 @@
--- History up to the split, and what was bought after it up to the end.
+-- History up to the split, and what was bought after it up to the end: purchases that stood, at their net money.
 with later as (
-  select customer_id, count(*) as orders, sum(amount) as amount
-  from occasions
+  select customer_id, count(*) as orders, sum(net) as amount
+  from stood
   where is_purchase and day > $as_of and day <= $end
   group by customer_id
 )

@@ -9,11 +9,12 @@ with chosen as (
 ), kept as (
   select
     customer_id,
-    cast(count(*) filter (where is_purchase) as integer) as orders,
-    sum(amount) as amount,
-    sum(margin) as margin
-  from occasions
-  where day > $year_ago and day <= $as_of and customer_id in (select customer_id from chosen)
+    cast(count(*) filter (where is_purchase and day > $year_ago) as integer) as orders,
+    sum(net) filter (where is_purchase) as paid,
+    sum(amount) filter (where day > $year_ago) as amount,
+    sum(margin) filter (where day > $year_ago) as margin
+  from stood
+  where day <= $as_of and customer_id in (select customer_id from chosen)
   group by customer_id
 )
 select
@@ -22,7 +23,7 @@ select
   c.orders - 1 as x,
   date_diff('day', c.first_order, c.last_order) as t_x_days,
   date_diff('day', c.first_order, $as_of) as t_days,
-  cast(coalesce(c.revenue - coalesce(c.returned, 0), 0) as double) as paid,
+  cast(coalesce(k.paid, 0) as double) as paid,
   coalesce(k.orders, 0) as kept_orders,
   cast(coalesce(k.amount, 0) as double) as kept_amount,
   cast(coalesce(k.margin, 0) as double) as kept_margin

@@ -35,5 +35,5 @@ select
     else 'small'
   end as tier,
   rank,
-  case when orders = 0 then 'no purchase: every day nets below zero' end as reason
+  case when orders = 0 then 'no purchase: nothing is left after returns' end as reason
 from ranked

@@ -8,7 +8,7 @@ select
 from customers as c
 left join (
   select customer_id
-  from occasions
+  from stood
   where is_purchase and day > $as_of and day <= $end
   group by customer_id
 ) as later

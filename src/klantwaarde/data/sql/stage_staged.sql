@@ -158,7 +158,7 @@ select
   stage,
   stage_since,
   case why
-    when 'no purchase' then 'no purchase: every day nets below zero'
+    when 'no purchase' then 'no purchase: nothing is left after returns'
     when 'came back' then
       coalesce(
         'ordered again on ' || cast(back_day as varchar) || ' after ' || cast(back_gap as varchar)
