@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import klantwaarde as kw
+from klantwaarde.cli import _print_sheet
 from klantwaarde.data import correct
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.finding import Check
@@ -32,7 +33,7 @@ from klantwaarde.report.said import said_in
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import WORDS
 from klantwaarde.value.score import Terms
-from klantwaarde.wording.message import MESSAGES, Message, message, worded
+from klantwaarde.wording.message import LANGUAGES, MESSAGES, Message, message, worded
 from report_facts import report_facts
 from test_doctor import CASES, Planted, findings, healthy, line, plus
 
@@ -179,6 +180,25 @@ def test_batches_in_dutch() -> None:
 )  # fmt: skip
 def test_sentences(said: Message, english: str, other: str) -> None:
     assert (str(said), worded(said, "nl")) == (english, other)
+
+
+CODE = re.compile(r"as_of|duplicates|--|\w='|\bbacktest|\bruns?\b|population_mean")
+"""What only a terminal or Python reads."""
+
+
+@pytest.mark.parametrize("words", [MESSAGES, WORDS], ids=["messages", "report"])
+def test_no_code_and_no_blank_before_a_per_cent_sign(words: dict[str, dict[str, str]]) -> None:
+    for key, said in words.items():
+        assert not CODE.search(re.sub(r"\{\w+", "", said["nl"])), key
+        for language in LANGUAGES:
+            assert not re.search(r"[\d}][ \u00a0]%", said[language]), key
+
+
+def test_a_remedy_has_its_setting_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    check = findings(plus(healthy()))["equal lines"]
+    assert (check.remedy, check.setting) == ("If they are loading errors, have them dropped.", ("duplicates", "drop"))
+    _print_sheet(kw.sheet(kw.customers(kw.orders(plus(healthy())))))
+    assert "have them dropped. (--duplicates drop)" in capsys.readouterr().out
 
 
 def test_days_in_full_where_they_are_asked_for() -> None:

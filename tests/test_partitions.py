@@ -96,7 +96,7 @@ class TestOut:
 class TestProgress:
     def test_words(self) -> None:
         assert progress.progress("aggregate", "9 lines", 12.0, 25.0, 10.0) == (
-            "aggregate (9 lines): 12 s, 25 % of the statement that runs, some 30 s to go"
+            "aggregate (9 lines): 12 s, current query 25% done, about 30 s left"
         )
         assert progress.progress("fit", "", 12.0, 0.0, 10.0) == "fit: 12 s"
 

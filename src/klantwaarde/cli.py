@@ -341,7 +341,7 @@ def _print_errors(tried: Backtest, scores: list[Score]) -> None:
         f"{one.measure} of {tried.customers:,} customers, {tried.split} to {tried.end}: {one.actual:,.0f} came",
         ("predictor", "total", "error", "MAE", "wMAE", "RMSE", "rho", "Gini", "top"),
         rows,
-        note="top: share of it from the 10 % of customers predicted highest,\n"
+        note="top: share of it from the 10% of customers predicted highest,\n"
         f"at best {_number(one.capture_max, '.3f')}; rho: Spearman's",
     )
 

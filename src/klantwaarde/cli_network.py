@@ -70,10 +70,10 @@ def _print_seeds(made: Seeding) -> None:
     show(f"Whom to approach: the first of {len(found.nodes)}", headings, rows, left={1})
     low, high = found.advantage.low, found.advantage.high
     lines = (
-        (f"They reach {found.spread.mean:z,.2f} of {found.total:z,.2f} of value (95 %: {found.spread.low:z,.2f} to "
+        (f"They reach {found.spread.mean:z,.2f} of {found.total:z,.2f} of value (95%: {found.spread.low:z,.2f} to "
         f"{found.spread.high:z,.2f}), if those who influence a customer set off a share of {made.share:g} together."),
         (f"As many by accountable value reach {found.plain_spread.mean:z,.2f}, a difference of "
-        f"{found.advantage.mean:z,.2f} (95 %: {low:z,.2f} to {high:z,.2f})."),
+        f"{found.advantage.mean:z,.2f} (95%: {low:z,.2f} to {high:z,.2f})."),
         f"No choice of {len(found.nodes)} reaches more than {1 / found.certified:.2f} times as much "
         f"(confidence {found.confidence:.4f})." if found.certified > 0 else "",
     )  # fmt: skip

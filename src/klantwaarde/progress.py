@@ -74,4 +74,4 @@ def progress(name: str, rows: str, seconds: float, done: float, since: float) ->
     words = f"{name}{f' ({rows})' if rows else ''}: {seconds:.0f} s"
     if done < 1 or since < LOOK:
         return words
-    return f"{words}, {done:.0f} % of the statement that runs, some {since * (100 - done) / done:.0f} s to go"
+    return f"{words}, current query {done:.0f}% done, about {since * (100 - done) / done:.0f} s left"
