@@ -18,8 +18,8 @@ import pytest
 import klantwaarde as kw
 import klantwaarde.report
 from klantwaarde.errors import BadParameters
-from klantwaarde.report import render, write_report
 from klantwaarde.report.facts import assumptions
+from klantwaarde.report.html import render, write_report
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import WORDS
 from klantwaarde.wording.message import LANGUAGES, message, worded
@@ -348,7 +348,7 @@ def test_unknown_language_is_refused() -> None:
 def test_pyplot_and_its_state_stay_out() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests'); from report_facts import report_facts; import matplotlib;"
-        "before = matplotlib.rcParams.copy(); from klantwaarde.report import render; render(report_facts());"
+        "before = matplotlib.rcParams.copy(); from klantwaarde.report.html import render; render(report_facts());"
         "assert 'matplotlib.pyplot' not in sys.modules; assert dict.__eq__(before, matplotlib.rcParams)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

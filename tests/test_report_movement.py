@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klantwaarde.report import render
+from klantwaarde.report.html import render
 from klantwaarde.report.movement import chance_told, count_rows, grid, ledger_rows, moves, stage_rows, steps, verdict
 from klantwaarde.report.movement_figures import statement_told, waterfall
 from klantwaarde.report.speech import Speech

@@ -19,8 +19,8 @@ from scipy.stats import spearmanr
 import klantwaarde as kw
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.link_demo import simulated_links
-from klantwaarde.report import render
 from klantwaarde.report.facts import plain
+from klantwaarde.report.html import render
 from klantwaarde.report.people import MOST, top_influencers, top_referrers
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
