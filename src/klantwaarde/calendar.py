@@ -35,6 +35,8 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d{1,18}(?:[.,]\d{0,18})?|[.,]\d{1,18})(?:[eE
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})")
 
+FEWEST = 8 * 7
+"""Days of orders before a date, for a model to be fitted there: the least that a period can begin after."""
 LONGEST = 100
 """Years: a longer duration is a slip of the hand, and would leave the calendar."""
 YEARS = (1000, 2999)

@@ -127,14 +127,15 @@ def score_command(
     fit: Annotated[Path, typer.Option(help="model.json of an earlier run.", show_default=False)],
     source: Source = None,
     *,
+    new_base: Annotated[bool, typer.Option("--new-base", help="Customers other than those of that run.")] = False,
     config: Config = None,
     as_json: AsJson = False,
     **given: Any,
 ) -> None:
-    """Score new orders with the models of an earlier run, without fitting; its settings are the defaults."""
+    """Score all orders up to now with the models of an earlier run, without fitting; its settings are the defaults."""
     kept = {name: value for name, value in load_settings(fit).items() if name not in {"orders", "as_of", *TO, *STATE}}
     settings = read_settings(config, given | {"orders": source}, kept)
-    _finish(run(settings, say, fitted=fit, config=config), as_json=as_json)
+    _finish(run(settings, say, fitted=fit, config=config, new_base=new_base), as_json=as_json)
 
 
 @app.command("backtest", cls=Command)

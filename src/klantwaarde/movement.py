@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from klantwaarde.asset.ledger import Account, Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.statement import Statement, opening_and_closing, statement
-from klantwaarde.calendar import month_end, read_step
+from klantwaarde.calendar import FEWEST, month_end, read_step, year_before
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
@@ -19,6 +19,7 @@ from klantwaarde.lifecycle.rules import STAGES, Cuts
 from klantwaarde.lifecycle.stages import Before, Stages, stages
 from klantwaarde.models import GammaGamma
 from klantwaarde.value.score import Scored, score
+from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
     from klantwaarde.progress import Say
 
-FEWEST = 8 * 7  # days of orders before a date, for a model to be fitted there
+YEAR = 365
 
 
 class Standing(NamedTuple):
@@ -40,7 +41,10 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Period:
-    """What changed between two dates; `statement` is None without amounts, or without a spend fit at either date."""
+    """What changed between two dates; `statement` is None without amounts, or without a spend fit at either date.
+
+    unequal: why the pyramids of both dates are not to be compared, where "last year" is a year at one of them only.
+    """
 
     start: dt.date
     end: dt.date
@@ -49,6 +53,7 @@ class Period:
     ledger: Ledger
     statement: Statement | None
     migration: Migration
+    unequal: Message | None = None
 
 
 def dates_between(first: dt.date, end: dt.date, every: str) -> tuple[dt.date, ...]:
@@ -139,7 +144,20 @@ def period(before: Standing, after: Standing, orders: Orders, by: str | None = N
         books,
         statement(before.scored, after.scored, orders, stages=made) if money else None,
         migration(before.scored, after.scored, expected=_expected(before.scored, after.scored), standings=made),
+        unequal_years(before.scored, after.scored),
     )
+
+
+def unequal_years(before: Scored, after: Scored) -> Message | None:
+    """Why the pyramids by "last year" are not to be compared; None where both dates have a year of orders behind them.
+
+    With 283 days at the first date and 365 at the second most customers rise, whatever they do.
+    """
+    first = after.customers.totals["first_order"]
+    if before.terms.rank_by != "last_year" or first <= year_before(before.terms.as_of) + dt.timedelta(days=1):
+        return None
+    days = [min((scored.terms.as_of - first).days + 1, YEAR) for scored in (before, after)]
+    return message("pyramids_not_compared", before=days[0], after=days[1], day=first + dt.timedelta(days=YEAR - 1))
 
 
 def _expected(before: Scored, after: Scored) -> bool:
@@ -191,7 +209,8 @@ def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
         "ledger": account_told(found.ledger.total),
         "accounts": [account_told(account) for account in found.ledger.accounts],
         "statement": _statement_told(found.statement),
-        "migration": _migration_told(found.migration),
+        "migration": None if found.unequal else _migration_told(found.migration),
+        "migration_unequal": found.unequal,
     }
 
 

@@ -24,7 +24,8 @@ from klantwaarde.screen import words
 from klantwaarde.settings import Settings, in_file
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",
-         "fit", "cells", "dialect", "split", "end", "models", "store", "repeats", "k", "epsilon", "seed"}  # fmt: skip
+         "fit", "new_base", "cells", "dialect", "split", "end", "models", "store", "repeats", "k", "epsilon",
+         "seed"}  # fmt: skip
 """What a flag may be named after: settings, and what single commands take besides."""
 
 DONE, BAD_INPUT, WRONG_USAGE, DRIFTED, BUG = 0, 1, 2, 3, 70

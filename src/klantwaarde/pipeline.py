@@ -30,7 +30,7 @@ from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit
-from klantwaarde.estimate.load import load_fit, load_settings
+from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import check_place, whole_folder, write_text
 from klantwaarde.marks import refuse_strangers
@@ -40,6 +40,7 @@ from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
+from klantwaarde.validate.same_base import refuse_new_orders
 from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import RankBy, Scored, score
 
@@ -58,6 +59,8 @@ class Fits:
     settings: Mapping[str, Any] = field(default_factory=dict)
     potential: Fit[Any] | None = None
     """The Pareto/NBD fit that potential rests on, where the timing model is another one."""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    """What is kept of the customers that they were fitted on."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,18 @@ class Run:
     record: dict[str, Any]
 
 
-def run(settings: Settings, say: Say, fitted: str | Path | None = None, config: str | Path | None = None) -> Run:
+def run(
+    settings: Settings,
+    say: Say,
+    fitted: str | Path | None = None,
+    config: str | Path | None = None,
+    *,
+    new_base: bool = False,
+) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted.
 
-    config: the file that settings came from, which no output may replace either.
+    config: the file that settings came from, which no output may replace either. new_base: the orders need not be those
+    of the customers that the models were fitted on.
     """
     check_run(settings, fitted, config)
     if settings.to is not None:
@@ -91,6 +102,8 @@ def run(settings: Settings, say: Say, fitted: str | Path | None = None, config: 
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
         check_periods(settings, read)
         base = customers(read, settings.as_of, settings.unit)
+        if fitted and state is None and not new_base:
+            refuse_new_orders(base, fitted)
         clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
         clock.rows = f"{base.totals['customers']:,} customers"
         looked = sheet(base)
@@ -141,7 +154,8 @@ def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clo
     clock.step("fit", f"fitting {name} to {len(cells):,} histories")
     timing: Fit[Any] = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
     whole = None if name == "pareto_nbd" else _fit_potential(cells, base, clock)
-    return Fits(timing, _fit_spend(base, clock), choice, potential=whole)
+    seen = {"first_order": str(base.totals["first_order"])}
+    return Fits(timing, _fit_spend(base, clock), choice, potential=whole, base=seen)
 
 
 def _fit_potential(cells: Cells, base: Customers, clock: Clock) -> Fit[Any]:
@@ -166,7 +180,7 @@ def _loaded(path: str | Path, base: Customers) -> Fits:
     spend = load_fit(path, "spend") if has_spend and base.orders.has_money else None
     has_potential = json.loads(Path(path).read_text(encoding="utf-8")).get("potential") is not None
     whole = load_fit(path, "potential") if has_potential else None
-    return Fits(timing, spend, None, load_settings(path), whole)
+    return Fits(timing, spend, None, load_settings(path), whole, load_base(path))
 
 
 def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
@@ -351,7 +365,7 @@ def _write_rest(
     from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
 
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
-    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential)
+    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential, fits.base)
     write_report(told, folder / "report.html")
     write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from klantwaarde.calendar import read_day, read_discount_rate, read_moment, read_since, read_unit
+from klantwaarde.calendar import FEWEST, read_day, read_discount_rate, read_moment, read_since, read_unit
 from klantwaarde.data.attributes import attribute_columns, attributes
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.grouped import check_group
@@ -365,6 +365,11 @@ def check_periods(given: Settings, read: Orders) -> None:
     if day is not None and day < first:
         told = named("since", given.since)
         raise BadParameters(f"{told} begins on {day}, before the first order, of {first}. Give a later day.")
+    if day is not None and (day - first).days < FEWEST:
+        raise BadParameters(
+            f"{named('since', given.since)} begins on {day}, {(day - first).days} days after the first order, of "
+            f"{first}; models need {FEWEST} days of orders. Give {first + dt.timedelta(days=FEWEST)} or later."
+        )
 
 
 def _is_results(since: str) -> bool:

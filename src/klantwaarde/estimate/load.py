@@ -48,6 +48,12 @@ def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
+def load_base(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What is kept of the customers that the fits in a file were made of; empty in a file of an earlier version."""
+    base = _content(path).get("base")
+    return base if isinstance(base, dict) else {}
+
+
 def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -98,16 +98,19 @@ def save_fits(
     spend: Fit[Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     potential: Fit[Any] | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> None:
     """One JSON file for a timing fit, a spend fit, or both, and the settings they were made with.
 
-    potential: the fit that headroom rests on, where the timing fit is of another model.
+    potential: the fit that headroom rests on, where the timing fit is of another model. base: the customers they were
+    fitted on, by which new orders are told from all orders.
     """
     roles = {"timing": _entry(timing, "timing", MODELS), "spend": _entry(spend, "spend", SPEND_MODELS)}
     if potential is not None:
         roles["potential"] = _entry(potential, "timing", MODELS)
     content = {"format": FORMAT, "version": SCHEMA, "klantwaarde": version("klantwaarde"), **roles}
     content["settings"] = dict(settings or {})
+    content["base"] = dict(base or {})
     write_text(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

@@ -62,7 +62,7 @@ def moves(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "stages": stage_rows(told["stages"]),
         "days_in_stage": told.get("days_in_stage") or {},
         "flows": grid(told.get("flows") or (), (ABSENT, *STAGES)),
-        "tiers": grid(told["migration"]["cells"], STATES, TIERS),
+        "tiers": grid(told["migration"]["cells"], STATES, TIERS) if told["migration"] else None,
         "lines": ledger_rows(told["ledger"]["lines"]),
         "counts": count_rows(told["ledger"]),
         "steps": steps(told["statement"]) if told["statement"] else [],
@@ -133,7 +133,7 @@ def verdict(side: Mapping[str, Any]) -> str:
 
 def chance_told(told: Mapping[str, Any] | None, speech: Speech) -> str:
     """How many more or fewer moved up and down than chance makes, in a sentence each."""
-    chance = (told or {}).get("migration", {}).get("chance")
+    chance = ((told or {}).get("migration") or {}).get("chance")
     if not chance:
         return ""
     return " ".join(
