@@ -167,6 +167,6 @@ class TestModel:
         assert again.code == 3, "what was told of a batch is told again"
         assert json.loads(again.out)["drift"] == told["drift"]
         assert klantwaarde("run", "c.parquet", *given).code == 0
-        scored = klantwaarde("score", "b.parquet", "--fit", "results/model.json", "--out", "other")
+        scored = klantwaarde("score", "b.parquet", "--fit", "results/model.json", "--new-base", "--out", "other")
         assert scored.code == 0, scored.err
         assert "state" not in record(files / "other"), "score takes no state over"
