@@ -35,7 +35,7 @@ HELP = {
     "sqlite:///file.db (with --table).",
     "customer_id": "Column of the customer.  [default: customer_id]",
     "date": "Column of the date.  [default: date]",
-    "amount": "Column of the amount.  [default: amount, if there is one]",
+    "amount": "Column of the amount; '' for none.  [default: amount, if there is one]",
     "quantity": "Column of the quantity, with --price in place of --amount.",
     "price": "Column of the price, with --quantity.",
     "margin": "Column of the margin earned on the line.",

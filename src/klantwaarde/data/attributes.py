@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from klantwaarde.data import types as of_type
+from klantwaarde.data.asked import refuse_confused
 from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.link_findings import Finding
 from klantwaarde.data.link_rows import Ids, Manner, Opened, closed, filled, found_columns, ids, number_reading, opened
@@ -93,6 +94,8 @@ def attributes(
     others = [name for name in read.types if name != customer_id]
     if "customer_id" in (name.lower() for name in others):
         raise BadOrders(f"The attributes have a column customer_id beside {customer_id!r}. Rename or leave out one.")
+    if numbers is None and USUAL_NUMBERS[0] not in read.types:
+        refuse_confused("numbers", USUAL_NUMBERS[0], others, "attributes")
     counted = [name for name in (USUAL_NUMBERS if numbers is None else numbers) if name in read.types]
     counted += [name for name in others if name not in counted and read.types[name] in of_type.FLOATS]
     readings = {name: number_reading(read, name, manner) for name in counted}

@@ -53,7 +53,17 @@ def readings_of(
     for name in (columns.amount, columns.quantity, columns.price, columns.margin):
         if name is not None:
             readings[name] = _number(engine, source, name, types[name], decimal, strict=strict)
+    _refuse_two_currencies(columns, readings)
     return readings
+
+
+def _refuse_two_currencies(columns: Columns, readings: Mapping[str, Reading]) -> None:
+    """Margins are of the same currency as amounts."""
+    parts = [name for name in (columns.amount, columns.price, columns.margin) if name is not None]
+    named = {readings[name].currency: name for name in parts if readings[name].currency is not None}
+    if len(named) > 1:
+        said = " and ".join(f"{name!r} in {currency}" for currency, name in named.items())
+        raise BadOrders(f"Column {said} cannot be put together. Convert them to one currency first.")
 
 
 def _date(engine: Engine, source: str, column: str, kind: str, fmt: str | None, *, strict: bool) -> Reading:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.data import spark
 from klantwaarde.data import types as of_type
+from klantwaarde.data.asked import hint, refuse_confused
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, literal
 from klantwaarde.data.guard import inputs
@@ -108,15 +108,15 @@ def found_columns(
     twice = sorted({name for name in taken if taken.count(name) > 1})
     if twice:
         raise BadParameters(f"Column {', '.join(map(repr, twice))} was named for two things. Name each column once.")
+    for part, (name, usual) in wished.items():
+        if name is None and usual not in types:
+            refuse_confused(part, usual, [column for column in types if column not in taken], what)
     free = {part: usual for part, (_, usual) in wished.items() if usual in types and usual not in taken}
     return {part: given.get(part) or free.get(part) for part in (*needed, *wished)}
 
 
 def _missing(part: str, name: str, what: str, types: Mapping[str, str]) -> str:
-    lowered = {column.lower(): column for column in types}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    told = f"The {what} have no column {name!r}.{hint} Their columns are {', '.join(types)}."
+    told = f"The {what} have no column {name!r}.{hint(name, types)} Their columns are {', '.join(types)}."
     return f"{told} Name it with {named(part)}, or rename it."
 
 

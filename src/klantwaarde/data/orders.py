@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from klantwaarde.data import spark
 from klantwaarde.data import types as of_type
+from klantwaarde.data.asked import hint, like_amounts
 from klantwaarde.data.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
@@ -241,7 +242,8 @@ def _columns(
     return_of: str | None,
 ) -> Columns:
     if amount == "auto":
-        amount = "amount" if "amount" in types and quantity is None and price is None else None
+        amount = _usual_amount(types, [customer_id, date, quantity, price, margin, order_id])
+    amount = amount or None
     check_money(amount, quantity, price, margin)
     columns = Columns(customer_id, date, amount, quantity, price, margin, order_id, return_of)
     if return_of is not None and order_id is None:
@@ -256,13 +258,22 @@ def _columns(
     return columns
 
 
+def _usual_amount(types: Mapping[str, str], others: Sequence[str | None]) -> str | None:
+    """The column called amount; what may be one is asked for, lest the money be passed over without a word."""
+    if others[2] is not None or others[3] is not None:  # quantity and price are the amount
+        return None
+    like = like_amounts(name for name in types if name not in others)
+    if "amount" not in types and like:
+        raise BadOrders(
+            f"There is no column 'amount'. Did you mean {' or '.join(map(repr, like[:3]))}? Name it with "
+            f"{named('amount', like[0])}, or give {named('amount', '')} to model timing only."
+        )
+    return "amount" if "amount" in types else None
+
+
 def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
-    lowered = {column.lower(): column for column in types}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    return (
-        f"There is no column {name!r} for {part}.{hint} The columns are {', '.join(types)}. Name it with {named(part)}."
-    )
+    told = f"There is no column {name!r} for {part}.{hint(name, types)} The columns are {', '.join(types)}."
+    return f"{told} Name it with {named(part)}."
 
 
 def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool) -> dict[str, Any]:
@@ -336,6 +347,13 @@ def _notes(
         message("column_unreadable", column=f"{name!r}", n=reading.unreadable)
         for name, reading in readings.items()
         if reading.unreadable
+    ]
+    notes += [
+        message("column_currency", column=f"{name!r}", currency=reading.currency, without=reading.without)
+        if reading.without
+        else message("column_currency_all", column=f"{name!r}", currency=reading.currency)
+        for name, reading in readings.items()
+        if reading.currency is not None
     ]
     if instants:
         notes.append(message("column_instants", column=f"{columns.date!r}", timezone=timezone))

@@ -6,14 +6,19 @@ from typing import NamedTuple
 
 import duckdb
 
+from klantwaarde.data.currency import unmarked
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
 DATE_FORMATS = (
-    "%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d",
+    "%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%m.%d.%Y",
+    "%Y.%m.%d", "%Y%m%d",
 )  # fmt: skip
+SWAPPED = {day: month for mark in "-/." for one in [(f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y")]
+           for day, month in (one, one[::-1])}  # fmt: skip
+"""The form with day and month in the other order."""
 TIME = r"^\s*([0-9./-]+?)([ T]+[0-9:.]+\s*([AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?\s*$"
 POINT = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?([eE][+-]?[0-9]+)?$|^[+-]?\.[0-9]+$"
 COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$|^[+-]?,[0-9]+$"
@@ -31,6 +36,9 @@ class Reading(NamedTuple):
     rule: Message | None = None
     unreadable: int = 0
     zones: int = 0
+    currency: str | None = None
+    without: int = 0
+    """Numbers without a mark of a currency, beside those with one."""
 
 
 def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, strict: bool) -> Reading:
@@ -49,6 +57,8 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
     best = max(good, key=lambda form: good[form])
     rivals = [form for form in formats if good[form] == good[best] and good[best] > 0]
     _refuse_rivals(engine, source, column, part, rivals)
+    if fmt is None:
+        _refuse_both_orders(engine, source, column, part, best)
     sql = _as_day(part, best)
     unreadable = filled - good[best]
     if unreadable and strict:
@@ -77,7 +87,8 @@ def check_decimal(mark: str) -> None:
 def _as_day(part: str, fmt: str) -> str:
     """A day, or null; %Y alone would take 24 for the year 24."""
     day = f"cast(try_strptime({part}, {literal(fmt)}) as date)"
-    return f"case when {day} >= date '1000-01-01' then {day} end"
+    whole = f" and length({part}) = 8" if fmt == "%Y%m%d" else ""  # 202411 would be the first of some month
+    return f"case when {day} >= date '1000-01-01'{whole} then {day} end"
 
 
 def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: tuple[str, ...]) -> dict[str, int]:
@@ -124,13 +135,31 @@ def _refuse_rivals(engine: DuckDB, source: str, column: str, part: str, rivals: 
             )
 
 
+def _refuse_both_orders(engine: DuckDB, source: str, column: str, part: str, best: str) -> None:
+    """Where some dates can only be day first and others only month first, nobody knows of the rest."""
+    other = SWAPPED.get(best)
+    if other is None:
+        return
+    one, two = (_as_day(part, form) for form in (best, other))
+    rows = engine.rows(
+        f"select {identifier(column)} as text from {source} where ({one}) is null and ({two}) is not null limit 1"
+    )
+    if rows:
+        raise BadOrders(
+            f"The dates in column {column!r} are written as {best} and, others, as {other} (for instance "
+            f"{rows[0]['text']!r}): where both fit, nobody knows which is meant. Write them in one way, or read all by "
+            f"{named('date_format', best)} or {named('date_format', other)}."
+        )
+
+
 def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, *, strict: bool) -> Reading:
     """A text column as money or quantity, with a decimal point or, as the Dutch write, a decimal comma."""
     if decimal is not None:
         check_decimal(decimal)
-    text = f"regexp_replace({identifier(column)}, '[€$£\\s]|EUR', '', 'g')"
+    marks = unmarked(engine, source, column)
+    text = marks.sql
     fits = engine.one(
-        f"select count(*) filter (where {text} <> '') as filled, "
+        f"select count(*) filter (where trim({identifier(column)}) <> '') as filled, "
         f"count(*) filter (where regexp_matches({text}, {literal(POINT)})) as point, "
         f"count(*) filter (where regexp_matches({text}, {literal(COMMA)})) as comma, "
         f"count(*) filter (where regexp_matches({text}, '[.,]')) as marked from {source}"
@@ -146,7 +175,7 @@ def read_numbers(engine: DuckDB, source: str, column: str, decimal: str | None, 
             engine, source, column, sql, f"no numbers with a decimal {word}", f"name the mark with {named('decimal')}"
         )
     said = message("column_decimal", column=f"{column!r}", mark=message(f"decimal_{word}"))
-    return Reading(sql, said, unreadable)
+    return Reading(sql, said, unreadable, currency=marks.currency, without=marks.without)
 
 
 def _decimal_mark(column: str, fits: dict[str, int]) -> str:
