@@ -19,6 +19,7 @@ import pytest
 import klantwaarde as kw
 from klantwaarde.data.doctor import reconciliation
 from klantwaarde.data.duplicates import equal_lines
+from klantwaarde.wording.message import message
 
 DAYS = ["2024-01-05", "2024-01-06", "2024-02-07", "2024-03-01"]
 FRAME = pd.DataFrame(
@@ -115,10 +116,11 @@ class TestSources:
         assert [row[3] for row in rows(kw.customers(orders), "customer_id", "orders", "occasions", "revenue")] == [
             row[3] for row in ROWS
         ]
-        assert orders.notes == (
-            "column 'datum' is text, read as %d-%m-%Y.",
-            "column 'bedrag' is text, read with a decimal comma.",
-        )
+        assert [str(note) for note in orders.notes] == [
+            "Column 'datum' is text, read as %d-%m-%Y.",
+            "Column 'bedrag' is text, read with a decimal comma.",
+            "Column 'bedrag' is in EUR; 3 numbers without that mark are taken for the same.",
+        ]
 
     def test_several_text_files_with_columns_in_another_order(self, tmp_path: Path) -> None:
         (tmp_path / "1.csv").write_text("customer_id,date,amount\n1,2024-01-05,1234.5\n2,2024-01-06,2\n")
@@ -269,9 +271,7 @@ class TestMoney:
         for column in ("p_alive", "p_active", "expected_orders", "dert", "t_x", "T", "rank"):
             assert scored[column].notna().all(), column
         assert set(scored.tier) == {"top", "large", "medium"}, "with purchases in the last year they are active"
-        assert kw.orders(FRAME.drop(columns="amount")).notes == (
-            "No amounts were named, so only timing is modelled and money columns are empty.",
-        )
+        assert kw.orders(FRAME.drop(columns="amount")).notes == (message("no_amounts"),)
 
     def test_margin_per_line(self) -> None:
         base = kw.customers(kw.orders(FRAME.assign(m=[100.0, 1, -1, np.nan]), margin="m"))
@@ -354,7 +354,7 @@ class TestCounting:
         )
         orders = kw.orders(frame, unreadable="set_aside")
         assert (orders.profile["no_amount"], orders.profile["no_date"], orders.profile["set_aside"]) == (2, 1, 3)
-        assert "Column 'amount': 2 value(s) could not be read and count as missing." in orders.notes
+        assert message("column_unreadable", column="'amount'", n=2) in orders.notes
 
 
 @pytest.mark.parametrize(("name", "lines", "customers"), [("cdnow", 69_659, 23_570), ("cdnow_sample", 6_919, 2_357)])
