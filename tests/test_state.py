@@ -100,6 +100,7 @@ def parts(folder: Path) -> list[dict[str, Any]]:
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "state.json",
         told["model"],
+        *([told["before"]] if told["before"] else []),
         *(part["file"] for part in told["parts"]),
     }, "nothing is left lying"
     return list(told["parts"])
@@ -160,8 +161,7 @@ class TestEqual:
         given = {"margin": orders["margin"]}
         go(tmp_path, late, state=str(tmp_path / "state"), **given)
         kept = parts(tmp_path / "state")
-        assert len(kept) == 1
-        assert len(kept[0]["batches"]) == DAYS + 1
+        assert [len(part["batches"]) for part in kept] == [DAYS, 1], "the last can be taken back"
         every = pa.concat_tables([pq.read_table(daily / "full.orders.parquet"), late])
         go(tmp_path, every, "full", **given)
         equal(tmp_path / "out", tmp_path / "full")
@@ -250,19 +250,12 @@ class TestBatches:
         with pytest.raises(kw.BadOrders, match="The state lacks"):
             go(one, hard_orders(200), state=str(one / "state"))
 
-    def test_remains_of_a_killed_first_run(self, one: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-        """Half a file under a hidden name, or all but the manifest."""
-        told = json.loads((one / "state" / "state.json").read_text())
-        folder = tmp_path_factory.mktemp("killed")
-        shutil.copytree(one / "state", folder / "state")
-        (folder / "state" / "state.json").unlink()
-        name = told["parts"][0]["file"].removeprefix("batches/")
-        for rest in (f"batches/.{name}.17.part", ".state.json.17.part", f".{told['model']}.17.part"):
-            (folder / "state" / rest).write_text("half")
-        (folder / "state" / "batches" / f"upto-{name}").write_text("of another batch")
-        go(folder, in_batches(hard_orders())[0], state=str(folder / "state"))
-        assert [part["file"] for part in parts(folder / "state")] == [f"batches/{name}"]
-        equal(folder / "out", one / "out")
+    def test_a_lost_manifest_loses_no_batch(self, one: Path) -> None:
+        (one / "state" / "state.json").unlink()
+        before = content(one / "state")
+        with pytest.raises(kw.BadOrders, match=r"has lost its state\.json.*nothing was touched"):
+            go(one, in_batches(hard_orders())[1], state=str(one / "state"))
+        assert content(one / "state") == before
 
     def test_folders_of_others(self, tmp_path: Path) -> None:
         (tmp_path / "state").mkdir()
@@ -288,7 +281,7 @@ class TestBatches:
         with pytest.raises(kw.BadParameters, match="by engine='duckdb' only"):
             batch_id(replace(kw.orders(hard_orders(200)), engine=other))
 
-    @pytest.mark.parametrize("name", ["keep_model", "fail_on_drift"])
+    @pytest.mark.parametrize("name", ["keep_model", "fail_on_drift", "new_customers"])
     def test_settings_that_need_a_state(self, name: str) -> None:
         with pytest.raises(kw.BadParameters, match="needs a state"):
             read_settings(None, {name: True})
@@ -327,7 +320,8 @@ def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.Monkey
     batches = in_batches(hard_orders(1_500))
     before, sure, work = (tmp_path / name for name in ("before", "sure", "work"))
     before.mkdir()
-    go(before, pa.concat_tables(batches[:8]), state=str(before / "state"))
+    go(before, pa.concat_tables(batches[:7]), state=str(before / "state"))
+    go(before, batches[7], state=str(before / "state"))
     pq.write_table(batches[8], before / "new.parquet")
     monkeypatch.setattr(states, "MOST_PARTS", 1)
     shutil.copytree(before, sure)

@@ -11,6 +11,7 @@ import typer
 
 from klantwaarde import cli_ledger as _ledger  # noqa: F401 - its commands
 from klantwaarde import cli_network as _network  # noqa: F401 - its commands
+from klantwaarde import cli_state as _state  # noqa: F401 - its commands
 from klantwaarde.data.customers import customers
 from klantwaarde.data.datasets import cdnow, cdnow_sample, write_sample
 from klantwaarde.data.doctor import Sheet, sheet

@@ -13,12 +13,14 @@ from klantwaarde.estimate.load import load_fit
 from klantwaarde.validate.drift import Drift, drift
 
 
-def merged(state: State | None, orders: Orders, step: Callable[[str, str], None]) -> Orders:
+def merged(
+    state: State | None, orders: Orders, step: Callable[[str, str], None], *, new_customers: bool = False
+) -> Orders:
     """All orders ever; without a state, these."""
     if state is None:
         return orders
     step("merge", f"merging {orders.read:,} lines into {state.folder}")
-    every = state.merge(orders)
+    every = state.merge(orders, new_customers=new_customers)
     if not state.is_new:
         step("merge", f"already merged on {state.batch['merged']}: these lines are not counted again")
     return every

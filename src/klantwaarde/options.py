@@ -80,6 +80,7 @@ HELP = {
     "state": "Folder that keeps all orders so far: these are merged into it, and all are scored.",
     "keep_model": "Score with the model in the state, without fitting.",
     "fail_on_drift": "Exit code 3, with results, where new orders are not what the model before expects.",
+    "new_customers": "Merge a batch whose customers are (nearly) all strangers to the state.",
     "out": "Folder for the results, replaced as a whole.  [default: results]",
 }
 
@@ -98,7 +99,7 @@ MONEY = ("annual_discount_rate", "margin_rate", "horizon", "rank_by")
 VALUE = ("as_of", "unit", "model", *MONEY)
 ENGINE = ("engine", "master")
 BESIDE = ("referrals", "influence", "attributes", "influence_share", "peers", "category", "since")
-STATE = ("state", "keep_model", "fail_on_drift")
+STATE = ("state", "keep_model", "fail_on_drift", "new_customers")
 TO = ("out", "partition_by", "to", "to_table")
 LOOK = ("currency", "language", "title")
 

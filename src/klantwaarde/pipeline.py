@@ -98,7 +98,7 @@ def run(
         clock.step("read", "reading the orders")
         given = read_orders(settings)
         clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
-        read = daily.merged(state, given, clock.step)
+        read = daily.merged(state, given, clock.step, new_customers=settings.new_customers)
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
         check_periods(settings, read)
         base = customers(read, settings.as_of, settings.unit)

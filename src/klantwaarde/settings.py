@@ -81,6 +81,7 @@ class Settings:
     state: str | None = None
     keep_model: bool = False
     fail_on_drift: bool = False
+    new_customers: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no run can use, before anything is read; words and percentages become what they mean.
@@ -326,7 +327,7 @@ def _refuse_text(name: str, value: Any) -> None:
 def _refuse_together(given: Settings) -> None:
     """Raise BadParameters for settings that cannot go together, or not alone."""
     state = given.state is not None
-    alone = [name for name in ("keep_model", "fail_on_drift") if getattr(given, name) and not state]
+    alone = [name for name in ("keep_model", "fail_on_drift", "new_customers") if getattr(given, name) and not state]
     if alone:
         needed = " and ".join(map(named, alone))
         raise BadParameters(f"{needed} need{'s' * (len(alone) == 1)} a state: give its folder with {named('state')}.")

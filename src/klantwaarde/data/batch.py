@@ -6,7 +6,7 @@ import glob
 import hashlib
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
@@ -76,6 +76,30 @@ def open_batches(orders: Orders, files: Sequence[Path]) -> str:
     numbers = [one for one in ("order_id", "return_of") if one not in rows.columns]  # not kept by earlier versions
     rows.project(", ".join(["*", *(f"cast(null as varchar) as {one}" for one in numbers)])).create_view(name)
     return name
+
+
+class Met(NamedTuple):
+    """The customers of a batch, those of them who are in the state, and how usual it is there to come back."""
+
+    customers: int
+    known: int
+    returning: float
+    """Share of the customer-days in the state that were not the first of their customer."""
+
+
+def met(orders: Orders, new: Path, earlier: Sequence[Path]) -> Met:
+    """How well a batch knows the state. How usual it is to come back is counted only if few of it are known."""
+    engine = embedded(orders)
+    fresh = f"(select distinct customer_id from {open_batches(orders, [new])} where usable) as fresh"
+    if not earlier:
+        return Met(engine.one(f"select count(*) as n from {fresh}")["n"], 0, 0.0)
+    rows = f"(select customer_id from {open_batches(orders, earlier)} where usable)"
+    found = engine.one(f"select count(*) as n from {fresh} where customer_id in {rows}")["n"]
+    customers = engine.one(f"select count(*) as n from {fresh}")["n"]
+    if found >= customers / 10:
+        return Met(customers, found, 0.0)
+    days = engine.one(f"select count(*) as days, count(distinct customer_id) as n from {rows} as t")
+    return Met(customers, found, 1 - days["n"] / days["days"] if days["days"] else 0.0)
 
 
 def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> Orders:

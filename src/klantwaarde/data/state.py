@@ -1,37 +1,34 @@
 """The state between runs: all orders ever as batches of customer-days, and the model of the run before.
 
-DIR/state.json decides what counts; every other file is written under a new name before it and swept after it. So a
-run that is killed between any two steps leaves the state as it was, or as it is to be.
+DIR/state.json decides what counts, and knows every file by its sum. Every other file is written under a name of its own
+before it, gets its lasting name after it, and is removed on its word alone. So a run that is killed between any two
+steps leaves the state as it was, or as it is to be; and what is lost, damaged or put back is told from that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
-import re
 import shutil
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from klantwaarde.data import batch
-from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.files import alone, whole_file, write_text
+from klantwaarde.data import batch, kept
+from klantwaarde.data.kept import BATCHES, MANIFEST, NEW, Content, Part, sum_of
+from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.files import alone, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from klantwaarde.data.orders import Orders
 
-FORMAT, VERSION = "klantwaarde-state", 1
-MANIFEST, BATCHES = "state.json", "batches"
-MODEL, ROWS = r"model\.[0-9a-f]{16}\.json", r"(upto-)?[0-9a-f]{16}\.parquet"
-OURS = re.compile(rf"{MODEL}|{ROWS}|\.({MODEL}|{ROWS}|state\.json)\.\d+\.part")
-"""Names of files of which only those count that the manifest names."""
 MOST_PARTS = 64  # files; opening each costs milliseconds, and a customer-day in several of them is several rows
+LEAST_KNOWN, SHARE_KNOWN = 5, 0.1
+"""Of the customers of a batch, as many as are known would be for the state's own share of returning ones: at least so
+many would have to be, and at least this share of them is."""
 TRAITS = {
     "folds": "spellings of ids are {0} here and {1} in the state: give --fold-ids in every run, or in none",
     "id_type": "customer ids are {0} here and {1} in the state: write them in one way",
@@ -40,25 +37,20 @@ TRAITS = {
 }
 
 
-class Part(NamedTuple):
-    """A file of customer-days, the sum of its batches' profiles, and what these batches were."""
-
-    file: str
-    profile: dict[str, Any]
-    batches: list[dict[str, Any]]
-
-
 @dataclass
 class State:
     """A state that this run alone works on. Made by `open_state`; nothing counts before `commit`."""
 
     folder: Path
+    content: Content = field(default_factory=Content)
+    """What counts."""
     traits: dict[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
-    model: str | None = None
     batch: dict[str, Any] = field(default_factory=dict)
     """What is told of the batch of this run."""
     is_new: bool = False
+    fresh: set[str] = field(default_factory=set)
+    """Files of this run, which do not count yet."""
 
     @property
     def batches(self) -> int:
@@ -68,10 +60,13 @@ class State:
     @property
     def model_path(self) -> Path | None:
         """The model of the run before."""
-        return self.folder / self.model if self.model else None
+        return self.folder / self.content.model if self.content.model else None
 
-    def merge(self, orders: Orders) -> Orders:
-        """These orders and all before them; a batch that is there already is not merged again."""
+    def merge(self, orders: Orders, *, new_customers: bool = False) -> Orders:
+        """These orders and all before them; a batch that is there already is not merged again.
+
+        new_customers: merge it even if hardly anybody in it is known.
+        """
         self._refuse_others(batch.traits(orders))
         name = batch.batch_id(orders)
         known = next((told for part in self.parts for told in part.batches if told["id"] == name), None)
@@ -79,31 +74,55 @@ class State:
         self.batch = known or {"id": name, "source": orders.told, "merged": _now(), "lines": orders.read}
         if self.is_new:
             self._add(orders, name)
-        files = [self.folder / part.file for part in self.parts]
-        rows = batch.open_batches(orders, files)
+            self._meet(orders, new_customers=new_customers)
+        rows = batch.open_batches(orders, [self._path(part.file) for part in self.parts])
         profile = batch.total([part.profile for part in self.parts])
-        if len(self.parts) > MOST_PARTS:
-            self._compact(orders, rows, profile)
+        if self.is_new and len(self.parts) > MOST_PARTS:
+            self._compact(orders)
         return batch.merged(orders, rows, profile, self.batches)
 
     def commit(self, model: Path, told: dict[str, Any], *, keep_model: bool) -> None:
         """From here on the batch counts, with what is told of it, and this model is that of the run before."""
         if not self.is_new:
             return
-        if self.model is None or not keep_model:
-            self.model = f"model.{self.batch['id']}.json"
-            with whole_file(self.folder / self.model) as unfinished:
+        before, named_now = self.content.model, self.content.model
+        if named_now is None or not keep_model:
+            named_now = f"model.{self.batch['id']}.json"
+            self.fresh.add(named_now)
+            with whole_file(self._path(named_now)) as unfinished:
                 shutil.copyfile(model, unfinished)
         self.batch.update(told)
-        write_text(self.folder / MANIFEST, json.dumps(self._manifest(), indent=1) + "\n")
-        self.sweep()
+        self._settle(named_now, before)
 
-    def sweep(self) -> None:
-        """Remove our files that do not count: of runs that were killed, or merged into others."""
-        counts = {self.folder / part.file for part in self.parts} | {self.model_path}
-        for path in (*self.folder.glob("*"), *self.folder.glob(f"{BATCHES}/*")):
-            if OURS.fullmatch(path.name) and path not in counts:
-                path.unlink()
+    def undo(self) -> dict[str, Any]:
+        """Take the last batch back, and the model that came with it; what was told of the batch."""
+        if not self.parts:
+            raise BadParameters(f"{self.folder} holds no batches: there is nothing to take back.")
+        *rest, last = self.parts
+        if len(last.batches) > 1:
+            raise BadParameters(
+                f"The last batch in {self.folder} is in one file with {len(last.batches) - 1} before it, and cannot be "
+                "taken out. Put the folder back from a backup of before it, or begin a new state."
+            )
+        self.parts = rest
+        self.traits = self.traits if rest else {}
+        self._settle(self.content.before if rest else None, None)
+        return last.batches[0]
+
+    def _settle(self, model: str | None, before: str | None) -> None:
+        """Write the manifest; then give files their names, and remove those that it makes superfluous."""
+        old = self.content
+        content = Content(self.traits, tuple(self.parts), model, before)
+        sums = {file: old.sums.get(file) or sum_of(self._path(file)) for file in content.files}
+        gone = {file: one for file, one in old.sums.items() if file not in sums}
+        self.content = Content(self.traits, tuple(self.parts), model, before, sums, gone)
+        kept.write(self.folder, self.content)
+        kept.finish(self.folder, self.content)
+        self.fresh = set()
+        kept.sweep(self.folder, self.content)
+
+    def _path(self, file: str) -> Path:
+        return self.folder / (file + NEW if file in self.fresh else file)
 
     def _refuse_others(self, traits: dict[str, Any]) -> None:
         self.traits = self.traits or traits
@@ -116,77 +135,74 @@ class State:
     def _add(self, orders: Orders, name: str) -> None:
         file = f"{BATCHES}/{name}.parquet"
         (self.folder / BATCHES).mkdir(parents=True, exist_ok=True)
-        batch.write_batch(orders, orders.all_lines, self.folder / file)
+        self.fresh.add(file)
+        batch.write_batch(orders, orders.all_lines, self._path(file))
         self.parts = [*self.parts, Part(file, batch.profile_of(orders), [self.batch])]
 
-    def _compact(self, orders: Orders, rows: str, profile: dict[str, Any]) -> None:
-        """One file in place of many; these are still read by this run, and swept after it."""
-        file = f"{BATCHES}/upto-{self.batch['id']}.parquet"
-        batch.write_batch(orders, rows, self.folder / file)
-        self.parts = [Part(file, profile, [told for part in self.parts for told in part.batches])]
+    def _meet(self, orders: Orders, *, new_customers: bool) -> None:
+        """Count the customers of the new batch, and those of them who are known; refuse it if hardly anybody is."""
+        *earlier, new = (self._path(part.file) for part in self.parts)
+        met = batch.met(orders, new, earlier)
+        self.batch |= {"customers": met.customers, "known": met.known, "amount": _text(orders.profile["amount"])}
+        self.batch |= {name: _text(orders.profile[name]) for name in ("first_day", "last_day")}
+        usual = met.customers * met.returning
+        if not new_customers and usual >= LEAST_KNOWN and met.known < SHARE_KNOWN * usual:
+            raise BadOrders(
+                f"Of the {met.customers:,} customers of this batch {met.known:,} are in {self.folder}, where some "
+                f"{usual:,.0f} would be if they came back as others do. Nothing was merged. Is "
+                f"{named('customer_id')} the right column, and are ids written as before? If they are new, merge them "
+                f"with {named('new_customers')}."
+            )
 
-    def _manifest(self) -> dict[str, Any]:
-        parts = [part._replace(profile=batch.profile_told(part.profile))._asdict() for part in self.parts]
-        head = {"format": FORMAT, "version": VERSION, "klantwaarde": version("klantwaarde")}
-        return head | {"traits": self.traits, "model": self.model, "parts": parts}
+    def _compact(self, orders: Orders) -> None:
+        """One file in place of all but the last, which can be taken back; this run still reads them."""
+        *many, last = self.parts
+        if len(many) == 1:
+            return
+        file = f"{BATCHES}/upto-{many[-1].batches[-1]['id']}.parquet"
+        rows = batch.open_batches(orders, [self._path(part.file) for part in many])
+        self.fresh.add(file)
+        batch.write_batch(orders, rows, self._path(file))
+        told = [told for part in many for told in part.batches]
+        self.parts = [Part(file, batch.total([part.profile for part in many]), told), last]
 
 
 @contextlib.contextmanager
-def open_state(folder: str | Path | None, out: str | Path) -> Iterator[State | None]:
+def open_state(folder: str | Path | None, out: str | Path | None = None) -> Iterator[State | None]:
     """The state in a folder, which need not exist yet; None without one. A second run on it raises OutputBusy.
 
-    out: where the results go, which are replaced as a whole: so no state can be in it.
+    out: where the results go, which are replaced as a whole: so no state can be in it. Raises BadOrders where a file of
+    the state is damaged, missing, or more than the manifest knows of: nothing is touched then.
     """
     if folder is None:
         yield None
         return
-    path, results = (Path(os.path.abspath(name)) for name in (folder, out))  # noqa: PTH100 - as files.whole_folder
-    if results in (path, *path.parents):
-        raise BadParameters(f"The state {path} would be lost in the results {results}. Give it a folder of its own.")
+    path = Path(os.path.abspath(folder))  # noqa: PTH100 - as files.whole_folder
+    if out is not None and Path(os.path.abspath(out)) in (path, *path.parents):  # noqa: PTH100
+        raise BadParameters(f"The state {path} would be lost in the results {out}. Give it a folder of its own.")
     with alone(path, "state"):
-        state = _read(path)
-        state.sweep()
+        kept.refuse_strangers(path)
+        content = kept.settled(path)
+        state = State(path, content, dict(content.traits), list(content.parts))
+        try:
+            yield state
+        finally:
+            for file in state.fresh:
+                (path / (file + NEW)).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def state_there(folder: Path) -> Iterator[State]:
+    """A state that is there. Raises BadParameters where there is none."""
+    if not (folder / MANIFEST).exists() and not (folder / BATCHES).exists():
+        raise BadParameters(f"{folder} holds no state: there is no {MANIFEST} in it. Give the folder of a state.")
+    with open_state(folder) as state:
+        assert state is not None  # noqa: S101 - a folder was given
         yield state
 
 
-def _read(folder: Path) -> State:
-    _refuse_strangers(folder)
-    path = folder / MANIFEST
-    if not path.exists():
-        return State(folder)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _refuse_other_versions(path, content["format"], content["version"])
-        parts = [Part(**part) for part in content["parts"]]
-        parts = [part._replace(profile=batch.profile_read(part.profile)) for part in parts]
-        return replace(State(folder), traits=content["traits"], parts=parts, model=content["model"])
-    except BadParameters:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadOrders(
-            f"{path} is damaged ({error}). Put it back from a backup, or begin a new state with all orders."
-        ) from error
-
-
-def _refuse_other_versions(path: Path, form: str, number: int) -> None:
-    if (form, number) != (FORMAT, VERSION):
-        raise BadParameters(
-            f"{path} is {form!r} version {number!r}; this klantwaarde reads {FORMAT!r} version {VERSION}. "
-            "Use the klantwaarde that wrote it, or begin a new state."
-        )
-
-
-def _refuse_strangers(folder: Path) -> None:
-    """A folder of other things is no place for a state. Hidden files may be those of results within."""
-    if folder.exists() and not folder.is_dir():
-        raise BadParameters(f"{folder} is not a folder. Give --state a folder, which need not exist yet.")
-    found = [path.name for path in folder.iterdir()] if folder.exists() else []
-    strangers = [name for name in found if name != BATCHES and name[0] != "." and not OURS.fullmatch(name)]
-    if strangers and MANIFEST not in found:
-        raise BadParameters(
-            f"{folder} holds files that are not ours ({', '.join(sorted(strangers)[:3])}). "
-            "Give --state a new folder, or one that an earlier run wrote."
-        )
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _word(name: str, value: Any) -> str:
