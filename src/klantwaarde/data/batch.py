@@ -25,6 +25,8 @@ COUNTS = ("lines", "no_customer", "no_date", "no_amount", "set_aside", "no_custo
 MONEYS = ("amount", "no_customer_amount", "no_date_amount", "set_aside_amount", "negative_amount", "gross_amount",
           "set_aside_gross", "margin", "dropped_amount", "left_out_amount")  # fmt: skip
 """The parts of a profile that add up over batches. Its days are looked up anew: what is future now is not tomorrow."""
+LATER = ("left_out", "left_out_amount")
+"""Those that batches of before do not have: none of it was counted then."""
 
 
 def embedded(orders: Orders) -> DuckDB:
@@ -141,6 +143,13 @@ def total(profiles: Sequence[dict[str, Any]]) -> dict[str, Any]:
     moneys = {name: [profile[name] for profile in profiles if profile.get(name) is not None] for name in MONEYS}
     sums = {name: sum(found, Decimal(0)) if found else None for name, found in moneys.items()}
     return counts | sums | {"zones": max(profile["zones"] for profile in profiles)}
+
+
+def refuse_incomplete(profile: dict[str, Any]) -> None:
+    """Raise KeyError for a profile that lacks a part."""
+    for name in (*COUNTS, *MONEYS, "zones"):
+        if name not in profile and name not in LATER:
+            raise KeyError(name)
 
 
 def profile_told(profile: dict[str, Any]) -> dict[str, Any]:

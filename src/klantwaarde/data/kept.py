@@ -210,7 +210,7 @@ def _refuse_incomplete(content: Content) -> None:
     if any(not OURS.fullmatch(Path(file).name) for file in files):
         raise ValueError("it names a file that is not of a state")
     for part in content.parts:
-        batch.total([part.profile])
+        batch.refuse_incomplete(part.profile)
         for told in part.batches:
             _ = told["id"], told["source"], told["merged"], told["lines"]
     if content.parts:
