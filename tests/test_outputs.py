@@ -18,7 +18,7 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde import cli
+from klantwaarde import cli, files, pipeline
 from klantwaarde.data.written import write_table
 from klantwaarde.estimate.result import FORMAT, SCHEMA
 from klantwaarde.marks import is_ours
@@ -459,3 +459,44 @@ def test_a_list_that_nobody_asked_for_is_told(klantwaarde: Cli, place: Path) -> 
     said = klantwaarde("ledger", INPUTS["orders"], "--out", "x.csv")
     assert said.code == 2
     assert "x.csv would not be written" in said.err
+
+
+class TestWhatWasDone:
+    """What ends a run early tells what it had done by then."""
+
+    @pytest.mark.parametrize("fault", [KeyboardInterrupt, kw.BadOrders("late"), OSError(28, "No space left on device")])
+    @pytest.mark.parametrize("where", ["_write_rest", "whole_folder"])
+    def test_a_table_that_was_replaced(
+        self, klantwaarde: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Any, where: str
+    ) -> None:
+        pytest.importorskip("adbc_driver_sqlite")
+
+        def fails(*_: Any) -> None:
+            raise fault
+
+        if where == "_write_rest":
+            monkeypatch.setattr(pipeline, where, fails)
+        else:
+            monkeypatch.setattr(files, "_take_place", fails)
+        address = f"sqlite://{tmp_path}/scored.db"
+        told = ("--model", "mbg_nbd", "--to", address, "--out", "out", "--state", "kept")
+        said = klantwaarde("run", kw.cdnow_sample(), *told)
+        assert said.code == (130 if fault is KeyboardInterrupt else 1)
+        words = " ".join(said.err.split())
+        assert f"The table klantwaarde_customers in {address} was replaced." in words
+        assert "as they were" not in words
+        assert ("The batch is merged into" in words) == (where == "whole_folder")
+        with sqlite3.connect(tmp_path / "scored.db") as made:
+            assert made.execute("select count(*) from klantwaarde_customers").fetchone() == (2357,)
+        made.close()
+        assert not Path("out").exists()
+
+    def test_a_stop_before_anything(self, klantwaarde: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(pipeline, "read_orders", stopped)
+        said = klantwaarde("run", kw.cdnow_sample(), "--out", "out")
+        assert said.code == 130
+        assert "as they were" in said.err
+        assert list(Path().iterdir()) == [], "no hidden remains"

@@ -21,6 +21,7 @@ from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.faults import DEBUG, told
+from klantwaarde.files import done
 from klantwaarde.manual import Command
 from klantwaarde.models import MODELS
 from klantwaarde.options import (
@@ -231,6 +232,11 @@ def main() -> None:
 
 
 def _finish(made: Run, *, as_json: bool = False) -> None:
+    with done(f"The results are in {made.out}."):
+        _tell(made, as_json=as_json)
+
+
+def _tell(made: Run, *, as_json: bool) -> None:
     if as_json:
         print_json(made.record | {"base": made.facts["base"], "pyramid": made.facts["pyramid"]})
         return

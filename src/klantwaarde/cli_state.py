@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from klantwaarde.data.kept import Part
 from klantwaarde.data.state import State, state_there
-from klantwaarde.options import AsJson, app, print_json, wide
-from klantwaarde.screen import one_line, words
+from klantwaarde.manual import Command, Group
+from klantwaarde.options import AsJson, app, print_json
+from klantwaarde.screen import one_line, show, words
 
-state = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What a state holds; take its last batch back.")
+state = typer.Typer(
+    no_args_is_help=True, cls=Group, rich_markup_mode=None, help="What a state holds; take its last batch back."
+)
 app.add_typer(state, name="state")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of --state.", show_default=False)]
@@ -25,25 +26,22 @@ HEADINGS = {
 TEXTS = ("merged", "first_day", "last_day", "source")
 
 
-@state.command("show")
-def show(folder: Folder, *, as_json: AsJson = False) -> None:
+@state.command("show", cls=Command)
+def show_command(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show the batches of a state, after its files were compared with what was written."""
     with state_there(folder) as found:
         told = _told(found)
     if as_json:
         print_json(told)
         return
-    table = Table(title=f"{folder}: {found.batches:,} batches", title_justify="left", box=SIMPLE_HEAD)
-    for name, heading in HEADINGS.items():
-        table.add_column(heading, justify="left" if name in TEXTS else "right")
-    for batch in told["batches"]:
-        table.add_row(*(_shown(batch[name]) for name in HEADINGS))
-    wide(table)
+    rows = [[_shown(batch[name]) for name in HEADINGS] for batch in told["batches"]]
+    left = [place for place, name in enumerate(HEADINGS) if name in TEXTS]
+    show(f"{folder}: {found.batches:,} batches", list(HEADINGS.values()), rows, left)
     words.print(f"{told['lines']:,} lines in all. The last batch can{_not(told)} be taken back.", soft_wrap=True)
 
 
-@state.command("undo")
-def undo(folder: Folder, *, as_json: AsJson = False) -> None:
+@state.command("undo", cls=Command)
+def undo_command(folder: Folder, *, as_json: AsJson = False) -> None:
     """Take the last batch back, as if its run had never been; results that were written stay as they are."""
     with state_there(folder) as found:
         batch = found.undo()

@@ -39,21 +39,26 @@ def told(command: Callable[..., Any]) -> None:
     try:
         sys.exit(command(standalone_mode=False) or DONE)
     except BadParameters as error:
-        _fail(f"Error: {error}", WRONG_USAGE)
+        _fail(f"Error: {error}{_done(error)}", WRONG_USAGE)
     except KlantwaardeError as error:
-        _fail(f"Error: {error}", BAD_INPUT)
+        _fail(f"Error: {error}{_done(error)}", BAD_INPUT)
     except BrokenPipeError:
         enough()
     except OSError as error:
-        _fail(f"Error: {of_the_system(error)}", BAD_INPUT)
+        _fail(f"Error: {of_the_system(error)}{_done(error)}", BAD_INPUT)
     except MemoryError:
         _fail("Error: The memory is full. Give --memory-limit, or a machine with more of it.", BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("Stopped. The results of an earlier run are as they were.", 130)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        _fail(f"Stopped.{_done(stop) or ' The results of an earlier run are as they were.'}", 130)
     except USAGE as error:
         _say_usage(error)
     except Exception as error:  # noqa: BLE001 - the last resort
         _report(error)
+
+
+def _done(error: BaseException) -> str:
+    """What had been done before the error, which stays done."""
+    return "".join(f" {note}" for note in getattr(error, "__notes__", ()))
 
 
 def _say_usage(error: Any) -> NoReturn:
@@ -80,7 +85,7 @@ def of_the_system(error: OSError) -> str:
 def _report(error: Exception) -> NoReturn:
     if os.environ.get(DEBUG):
         print_traceback()
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300] + _done(error)
     _fail(
         f"This is a bug in klantwaarde: {reason}\nPlease report it, with the command that you gave. "
         "klantwaarde --debug COMMAND shows where it is.",

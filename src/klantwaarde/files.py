@@ -101,6 +101,8 @@ def whole_folder(path: Path, ours: Collection[str], mark: str | None = None) -> 
             yield fresh
             _check_folder(path, ours, mark)
             _take_place(fresh, path)
+            with done(f"The results are in {path}."):
+                shutil.rmtree(fresh, ignore_errors=True)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
@@ -108,6 +110,16 @@ def whole_folder(path: Path, ours: Collection[str], mark: str | None = None) -> 
 def companions(path: Path) -> tuple[Path, ...]:
     """What `whole_folder` makes and removes beside a folder."""
     return tuple(path.with_name(f".{path.name}.{end}") for end in ("new", "old", "lock"))
+
+
+@contextlib.contextmanager
+def done(said: str) -> Iterator[None]:
+    """What was done before is told with whatever ends the block early, an error or a stop."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(said)
+        raise
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 ORDER = (
@@ -16,6 +17,7 @@ ORDER = (
     "backtest",
     "validate",
     "seeds",
+    "state",
     "sql",
     "sample",
     "demo",
@@ -38,7 +40,7 @@ PANELS = {
     "Money": ("annual_discount_rate", "margin_rate", "horizon", "rank_by"),
     "Links and attributes": ("referrals", "influence", "influence_share", "attributes", "peers", "k", "epsilon",
                              "seed"),
-    "State": ("state", "keep_model", "fail_on_drift"),
+    "State": ("state", "keep_model", "fail_on_drift", "new_customers"),
     "Output": ("out", "partition_by", "to", "to_table", "currency", "language", "title", "behind", "period", "dialect",
                "cells", "as_json", "everybody"),
 }  # fmt: skip
@@ -65,6 +67,8 @@ EXAMPLES = {
         "klantwaarde sql --as-of 1998-06-30 --fit results/model.json --cells cells.parquet",
     ),
     "potential": ("klantwaarde validate potential orders.csv --store store",),
+    "show": ("klantwaarde state show state", "klantwaarde state show state --json"),
+    "undo": ("klantwaarde state undo state",),
     "sample": ("klantwaarde sample orders.csv", "klantwaarde sample all.parquet --all"),
     "demo": ("klantwaarde demo --out demo",),
     "klantwaarde": ("klantwaarde sample orders.csv", "klantwaarde check orders.csv", "klantwaarde run orders.csv"),
@@ -100,6 +104,13 @@ def _write_examples(name: str, formatter: Any) -> None:
 class Command(TyperCommand):
     """A command whose options are shown in groups, with examples at the end."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """The command, run. Being stopped by hand stays an error with its notes; Typer would make it a bare code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise _aborted(stop) from stop
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments and options."""
         _write_options(self, ctx, formatter)
@@ -107,6 +118,13 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as the command line has it
         """Examples."""
         _write_examples(self.name or "", formatter)
+
+
+def _aborted(stop: KeyboardInterrupt) -> typer.Abort:
+    error = typer.Abort()
+    for note in getattr(stop, "__notes__", ()):
+        error.add_note(note)
+    return error
 
 
 class Group(TyperGroup):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
@@ -32,7 +33,7 @@ from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
-from klantwaarde.files import check_place, whole_folder, write_text
+from klantwaarde.files import check_place, done, whole_folder, write_text
 from klantwaarde.marks import refuse_strangers
 from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.outputs import check_run, read_by
@@ -89,6 +90,7 @@ def run(
     if settings.to is not None:
         check_target(settings.to, settings.to_table)
     with (
+        contextlib.ExitStack() as past,
         whole_folder(Path(settings.out), OUTPUTS, RECORD) as folder,
         open_state(settings.state, settings.out) as state,
         Clock(say) as clock,
@@ -120,10 +122,14 @@ def run(
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
         told = _facts(settings, base, scored, table, bands, looked, fits, tracked) | {"movement": moved}
         published = _published(settings, folder, clock)
+        if published:
+            past.enter_context(done(f"The table {settings.to_table} in {settings.to} was replaced."))
         clock.stop()
         record = _record(settings, base, looked, fits, clock) | published | daily.record(state, drift)
         _write_rest(folder, bands, fits, settings, told, record)
         daily.keep(state, folder / "model.json", drift, keep_model=settings.keep_model)
+        if state is not None:
+            past.enter_context(done(f"The batch is merged into {state.folder}: the same run again makes its results."))
     return Run(Path(settings.out), told, record)
 
 
