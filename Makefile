@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check
 SIZES ?= 10000 100000
 BENCH ?=
+SECONDS ?= 1200
 OUT ?= results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench evidence docs clean
+.PHONY: help demo test test-fast check format bench evidence fuzz docs clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +54,9 @@ bench: $(VENV)/.dev  ## Speed and memory next to peers; SIZES="1000000" BENCH="-
 
 evidence: $(VENV)/.dev  ## Every quantity of every model at a million random points; minutes
 	$(BIN)/python -m evidence.numeric_fuzz
+
+fuzz: $(VENV)/.dev  ## Anything that can be typed or handed in, at random; SECONDS=1200
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 docs: $(VENV)/.dev  ## Pages and pictures that are made from the code
 	$(BIN)/python -m docs.make

@@ -109,7 +109,7 @@ CASES = [
     Case("discount rate in per cent", GOOD, ("1000% a year", "0.10 is ten per cent"), "--annual-discount-rate 10 --model nbd", 2, "run"),
     Case("margin rate in per cent", GOOD, ("--margin-rate 30 must", "thirty cents on the euro"), "--margin-rate 30 --model nbd", 2, "run"),
     Case("a word for a number", GOOD, ("--margin-rate much is no rate", "'30%'"), "--margin-rate much", 2, "run"),
-    Case("a memory limit that is none", GOOD, ("memory_limit='banana' is not understood",), "--memory-limit banana", 2, "run"),
+    Case("a memory limit that is none", GOOD, ("--memory-limit banana is not understood",), "--memory-limit banana", 2, "run"),
     Case("all customers on one day", HEAD + "1,2024-01-01,5\n2,2024-01-01,6\n", ("all first purchases fall on the last day",), "", 1, "run"),
     Case("returns only", HEAD + "1,2024-01-01,-5\n2,2024-01-02,-6\n1,2024-01-05,-1\n", ("nothing is left after returns",), "", 1, "run"),
     Case("an unknown flag", GOOD, ("No such option",), "--nosuch", 2),

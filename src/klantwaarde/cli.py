@@ -12,6 +12,7 @@ import typer
 from klantwaarde import cli_ledger as _ledger  # noqa: F401 - its commands
 from klantwaarde import cli_network as _network  # noqa: F401 - its commands
 from klantwaarde import cli_state as _state  # noqa: F401 - its commands
+from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import customers
 from klantwaarde.data.datasets import cdnow, cdnow_sample, write_sample
 from klantwaarde.data.doctor import Sheet, sheet
@@ -45,7 +46,7 @@ from klantwaarde.outputs import check_list, check_run, read_by
 from klantwaarde.pipeline import Run, report_again, run
 from klantwaarde.screen import one_line, put, put_plain, say, show, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
-from klantwaarde.validate.backtest import Backtest, Score, backtest
+from klantwaarde.validate.backtest import Backtest, Score, backtest, check_models
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
 from klantwaarde.wording.message import from_data, from_kept
 
@@ -157,6 +158,10 @@ def backtest_command(
     """Fit before a date, compare after it, per model and against baselines."""
     settings = read_settings(config, given | {"orders": source})
     names = [name.strip() for name in models.split(",")]
+    check_models(names)
+    for name, day in (("split", split), ("end", end)):
+        if day is not None:
+            read_day(day, name)
     with words.status(f"reading the orders and fitting {', '.join(names)}"):
         tried = backtest(read_orders(settings), split, end=end, models=names, unit=settings.unit)
     if as_json:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from klantwaarde.asset.ledger import BEHIND, LINES
-from klantwaarde.calendar import STEPS, read_day
-from klantwaarde.data.attributes import attributes
+from klantwaarde.asset.standing import COHORTS
+from klantwaarde.calendar import STEPS, read_day, read_step
+from klantwaarde.data.attributes import attribute_columns, attributes
 from klantwaarde.data.customers import NO_PURCHASE, customers
 from klantwaarde.data.written import write_rows
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.lifecycle.rules import RULES
+from klantwaarde.lifecycle.rules import RULES, rules_named
 from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.manual import Command
 from klantwaarde.models import MODELS
@@ -35,6 +36,7 @@ from klantwaarde.report.speech import Speech
 from klantwaarde.screen import one_line, say, show, words
 from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
 from klantwaarde.validate.choose import choose
+from klantwaarde.value.opportunity import refuse_missing_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,8 +81,9 @@ def ledger_command(
             f"{out} would not be written: it is for the customers of a line. Say which, with {named('customers')}."
         )
     settings = read_settings(config, given | {"orders": source})
+    _check_asked(settings, every, {"start": start, "period": to}, rules, by)
     check_list(out, BEHIND, read_by(settings, config=config))
-    found = _found(settings, every, start, rules, by)
+    found = _found(settings, every, start, rules, by, to)
     if behind is not None:
         period = _period(found, to)
         _print_customers(period, behind, out, as_json=as_json)
@@ -98,8 +101,24 @@ def ledger_command(
     _say_doubts((found[0].before, *(each.after for each in found)))
 
 
-def _found(settings: Settings, every: str, start: str | None, rules: str, by: str | None) -> tuple[Period, ...]:
+def _check_asked(settings: Settings, every: str, days: dict[str, str | None], rules: str, by: str | None) -> None:
+    """Raise BadParameters for what cannot be meant, before anything is read."""
+    read_step(every, "every")
+    for name, day in days.items():
+        if day is not None:
+            read_day(day, name)
+    rules_named(rules)
+    if by is not None and by not in COHORTS and settings.attributes is None:
+        told = f"{named('by', by)} is none of {', '.join(COHORTS)}"
+        raise BadParameters(f"{told}: for an attribute, give {named('attributes')} with that column.")
+
+
+def _found(
+    settings: Settings, every: str, start: str | None, rules: str, by: str | None, to: str | None
+) -> tuple[Period, ...]:
     orders = read_orders(settings)
+    if by is not None and by not in COHORTS and settings.attributes is not None:
+        refuse_missing_attribute(attribute_columns(settings.attributes, orders.engine), by, "by")
     base = customers(orders, settings.as_of, settings.unit)
     if not base.totals["with_purchase"]:
         raise BadOrders(NO_PURCHASE)
@@ -109,6 +128,8 @@ def _found(settings: Settings, every: str, start: str | None, rules: str, by: st
         days = tuple(found for found in days if found >= day)
         if len(days) < 2:
             raise BadParameters(f"There are not two ends of a {every} from {day} on. Give an earlier start.")
+    if to is not None and read_day(to, "period") not in days[1:]:
+        raise BadParameters(f"No period ends on {to}. They end on {', '.join(map(str, days[1:]))}.")
     name = choose(base).model if settings.model == "auto" else settings.model
     terms = Terms(
         MODELS[name],
@@ -128,10 +149,7 @@ def _period(found: tuple[Period, ...], end: str | None) -> Period:
     if end is None:
         return found[-1]
     day = read_day(end, "period")
-    named = next((each for each in found if each.end == day), None)
-    if named is None:
-        raise BadParameters(f"No period ends on {day}. They end on {', '.join(str(each.end) for each in found)}.")
-    return named
+    return next(each for each in found if each.end == day)
 
 
 def _print_customers(found: Period, line: str, out: Path | None, *, as_json: bool) -> None:
@@ -256,6 +274,7 @@ def stages_command(
     **given: Any,
 ) -> None:
     """Where each customer stands in the relation: the stage, since when, why, and when the next order is due."""
+    rules_named(rules)
     settings = read_settings(config, given | {"orders": source})
     check_list(out, [name for name, _, _ in COLUMNS], read_by(settings, config=config))
     orders = read_orders(settings)

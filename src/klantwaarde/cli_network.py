@@ -10,10 +10,11 @@ import typer
 
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import customers
-from klantwaarde.data.grouped import Grouped, grouped
+from klantwaarde.data.grouped import Grouped, check_group, grouped
 from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.manual import Command, Group
+from klantwaarde.network.seeds import check_asked
 from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.outputs import check_list, read_by
 from klantwaarde.screen import say, show, words
@@ -46,6 +47,7 @@ def seeds_command(
 
     The chance that one sets off another is the influence share (default 0.10 here) times that one's part of the links.
     """
+    check_asked(k, epsilon)
     settings = read_settings(config, given | {"orders": source})
     check_list(out, COLUMNS, read_by(settings, config=config))
     made = seed_list(settings, k, epsilon, seed, say)
@@ -104,7 +106,14 @@ def potential_command(
         raise BadParameters(
             f"Nothing to validate with: give {named('store')}, {named('category')} or {named('split')}."
         )
+    if repeats < 1:
+        raise BadParameters(f"{named('repeats', repeats)} must be 1 or more.")
+    if split is not None:
+        read_day(split, "split")
     orders = read_orders(settings)
+    for name, column in (("store", store), ("category", category)):
+        if column is not None:
+            check_group(orders, column, name)
     base = customers(orders, settings.as_of)
     last = float(np.datetime64(base.as_of, "D").astype(int))
     told: dict[str, list[dict[str, Any]]] = {}

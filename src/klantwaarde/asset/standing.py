@@ -12,7 +12,7 @@ import pyarrow as pa
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, selecting, statement
 from klantwaarde.data.names import MONEY
-from klantwaarde.errors import BadOrders, BadParameters, kind_of
+from klantwaarde.errors import BadOrders, BadParameters, kind_of, named
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.lifecycle.stages import Before
 from klantwaarde.lifecycle.stages import stages as stages_by_rule
@@ -264,7 +264,9 @@ def labels(engine: Engine, customers: str, by: str | None, attributes: Any = Non
     else:
         told = attributes.view if hasattr(attributes, "view") and isinstance(attributes.view, str) else None
         if attributes is None:
-            raise BadParameters(f"by={by!r} is none of {', '.join(COHORTS)}. Give attributes= with that column.")
+            raise BadParameters(
+                f"{named('by', by)} is none of {', '.join(COHORTS)}. Give {named('attributes')} with that column."
+            )
         table = told or known_table(engine, attributes, "attributes", ("customer_id", by))
         _refuse_twice(engine, table)
         engine.view(name, f"select customer_id, cast({identifier(by)} as varchar) as label from {table}")

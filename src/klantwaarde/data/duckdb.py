@@ -16,7 +16,7 @@ import duckdb
 from klantwaarde.data.engine import forgetting, identifier, literal, used
 from klantwaarde.data.guard import Input
 from klantwaarde.data.types import is_instant
-from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.files import scratch_folder, whole_file
 from klantwaarde.marks import MARK
 
@@ -65,7 +65,7 @@ class DuckDB:
         try:
             self.connection.execute(f"set {name} = {literal(value)}")
         except duckdb.Error as error:
-            raise BadParameters(f"{name}={value!r} is not understood ({_first_line(error)}).") from error
+            raise BadParameters(f"{named(name, value)} is not understood ({_first_line(error)}).") from error
 
     def new_name(self, stem: str) -> str:
         """A table name that is not in use yet."""
@@ -239,9 +239,14 @@ def _mendable() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise BadOrders(
-            f"There is too little memory ({_first_line(error)}). Give more with memory_limit, or free some disk space."
+            f"There is too little memory ({_first_line(error)}). Give more with {named('memory_limit')}, or free some "
+            "disk space."
         ) from error
-    except (duckdb.IOException, duckdb.DataError, duckdb.InvalidInputException) as error:
+    except duckdb.Error as error:
+        # What is wrong with a statement is a fault of ours; all else is of the data: damaged pages have many names.
+        ours = isinstance(error, duckdb.ProgrammingError) and not isinstance(error, duckdb.InvalidInputException)
+        if ours or isinstance(error, duckdb.InterruptException):
+            raise
         raise BadOrders(f"The orders cannot be read or written to the end: {_first_line(error)}") from error
 
 

@@ -30,10 +30,10 @@ LEAST_KNOWN, SHARE_KNOWN = 5, 0.1
 """Of the customers of a batch, as many as are known would be for the state's own share of returning ones: at least so
 many would have to be, and at least this share of them is."""
 TRAITS = {
-    "folds": "spellings of ids are {0} here and {1} in the state: give --fold-ids in every run, or in none",
+    "folds": f"spellings of ids are {{0}} here and {{1}} in the state: give {named('fold_ids')} always, or never",
     "id_type": "customer ids are {0} here and {1} in the state: write them in one way",
-    "has_money": "amounts are {0} here and {1} in the state: name them with --amount in every run, or in none",
-    "has_margin": "margins are {0} here and {1} in the state: name them with --margin in every run, or in none",
+    "has_money": f"amounts are {{0}} here and {{1}} in the state: name them with {named('amount')} always, or never",
+    "has_margin": f"margins are {{0}} here and {{1}} in the state: name them with {named('margin')} always, or never",
 }
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde.errors import BadParameters
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.network.cascade import edges, incoming, outgoing, reached
-from klantwaarde.network.cover import Budget
+from klantwaarde.network.cover import GREEDY, Budget
 from klantwaarde.network.imm import Aim, certified, choice
 from klantwaarde.network.reverse import batches, grouped, reverse_sets, source
 
@@ -307,6 +307,14 @@ def _budget(k: int, cost: Array | None, money: float | None, nodes: int) -> Budg
     return Budget(most, costs, float(money))
 
 
+def check_asked(k: int, epsilon: float) -> None:
+    """Raise BadParameters for a number of seeds or a distance from the best that cannot be: before anything is read."""
+    if k < 1:
+        raise BadParameters(f"{named('k', k)} is no number of customers; give a whole number of at least 1.")
+    if not 0 < epsilon < GREEDY:
+        raise BadParameters(f"{named('epsilon', epsilon)} must lie above 0 and below {GREEDY:.3f}, or nothing is left.")
+
+
 def _check(value: Array, aim: Aim) -> None:
     negative = np.flatnonzero(value < 0)
     if len(negative):
@@ -317,6 +325,7 @@ def _check(value: Array, aim: Aim) -> None:
     if value.max(initial=0.0) > np.finfo(float).max / max(len(value), 1):
         raise BadParameters("values add up to more than a number can hold; give them in a larger unit.")
     if not 0 < aim.epsilon < aim.ratio:
-        raise BadParameters(f"epsilon={aim.epsilon!r} must lie above 0 and below {aim.ratio:.3f}, or nothing is left.")
+        told = named("epsilon", aim.epsilon)
+        raise BadParameters(f"{told} must lie above 0 and below {aim.ratio:.3f}, or nothing is left.")
     if not 0 < aim.ell < math.inf or aim.entries < 1:
         raise BadParameters(f"ell={aim.ell!r} must be above 0 and finite, entries={aim.entries!r} at least 1.")

@@ -97,9 +97,7 @@ def backtest(
     are not in it. Orders: purchases; money: the amounts of these purchases, compared where the orders carry amounts
     and someone had bought again before the split.
     """
-    unknown = [name for name in models if name not in MODELS]
-    if unknown:
-        raise BadParameters(f"{', '.join(unknown)} is no timing model. Choose from {', '.join(MODELS)}.")
+    check_models(models)
     day = read_day(split, "split")
     last = orders.default_as_of() if end is None else read_day(end, "end")
     before, table = holdout(orders, day, last, unit)
@@ -113,6 +111,13 @@ def backtest(
         scores += _money_scores(before, history, predicted, paid)
     verdict = several("sentences", [_verdict(scores, len(actual)), *doubts(fits)])
     return Backtest(day, last, len(actual), tuple(scores), tuple(fits), verdict)
+
+
+def check_models(names: Sequence[str]) -> None:
+    """Raise BadParameters for a name that is no timing model."""
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise BadParameters(f"{', '.join(map(repr, unknown))} is no timing model. Choose from {', '.join(MODELS)}.")
 
 
 def _arrays(table: pa.Table, unit: str) -> tuple[_History, Array, Array]:

@@ -35,13 +35,13 @@ class Beside(NamedTuple):
     scores: str
 
 
-def refuse_missing_attribute(known: Collection[str], column: str) -> None:
-    """Raise BadParameters unless the attributes have the column that peers share."""
+def refuse_missing_attribute(known: Collection[str], column: str, name: str = "peers") -> None:
+    """Raise BadParameters unless the attributes have the column that the setting names."""
     others = [name for name in known if name != "customer_id"]
     if column not in others:
         hint = "".join(f" Did you mean {close!r}?" for close in difflib.get_close_matches(column, others, n=1))
-        told = f"The attributes have no column {column!r} for {named('peers')}."
-        raise BadParameters(f"{told}{hint} Peers share one of {', '.join(others)}.")
+        told = f"The attributes have no column {column!r} for {named(name)}."
+        raise BadParameters(f"{told}{hint} Their columns are {', '.join(others)}.")
 
 
 def beside_peers(
