@@ -31,10 +31,10 @@ CODES = (
 )
 
 PANELS = {
-    "Columns": ("customer_id", "date", "amount", "quantity", "price", "margin", "order_id", "category", "store",
-                "margin_currency", "currency_column", "status", "where"),
-    "Reading": ("table", "query", "decimal", "date_format", "timezone", "encoding", "duplicates", "unreadable", "ids",
-                "sheet", "separator", "memory_limit", "engine", "master"),
+    "Columns": ("customer_id", "date", "amount", "quantity", "price", "margin", "order_id", "return_of",
+                "status_column", "category", "store"),
+    "Reading": ("table", "query", "decimal", "date_format", "timezone", "encoding", "duplicates", "unreadable",
+                "status_counts", "fold_ids", "placeholder_ids", "memory_limit", "engine", "master"),
     "Model": ("as_of", "unit", "model", "models", "split", "end", "fit", "rules", "every", "start", "since", "by",
               "repeats"),
     "Money": ("annual_discount_rate", "margin_rate", "horizon", "rank_by"),
