@@ -34,7 +34,7 @@ PANELS = {
     "Columns": ("customer_id", "date", "amount", "quantity", "price", "margin", "order_id", "return_of",
                 "status_column", "category", "store"),
     "Reading": ("table", "query", "decimal", "date_format", "timezone", "encoding", "duplicates", "unreadable",
-                "status_counts", "fold_ids", "placeholder_ids", "memory_limit", "engine", "master"),
+                "where", "status_counts", "fold_ids", "placeholder_ids", "memory_limit", "engine", "master"),
     "Model": ("as_of", "unit", "model", "models", "split", "end", "fit", "rules", "every", "start", "since", "by",
               "repeats"),
     "Money": ("annual_discount_rate", "margin_rate", "horizon", "rank_by"),
