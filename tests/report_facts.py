@@ -38,7 +38,7 @@ def report_facts(language: str = "en", *, money: bool = True, currency: str | No
         "tracking": _tracking(),
         "top_customers": [_customer(place, 0.995 - 0.012 * place, 2400 / place**0.6) for place in range(1, 21)],
         "top_at_risk": [_customer(place + 40, 0.49 - 0.018 * place, 310 / place**0.5) for place in range(1, 21)],
-        "at_risk_rule": "P(alive) below 0.5, by residual value",
+        "at_risk_rule": "stage at risk or dormant, sorted by what is still expected of them",
         "model": _model(),
         "spend": _spend(),
         "assumptions": _assumptions(),

@@ -247,6 +247,9 @@ def _tell(made: Run, *, as_json: bool) -> None:
         return
     told = made.facts
     _print_pyramid(told)
+    if told["money"] and told["money_is"] == "revenue":
+        text = "! No margin is known, so value is revenue, not margin: give --margin-rate, or --margin with a column."
+        words.print(text, style="yellow", markup=False)
     for check in (c for section in told["doctor"]["sections"].values() for c in section if c["level"] == "warning"):
         words.print(f"! {check['text']}", style="yellow", markup=False)
     for file in (told["total"] or {}).get("files", ()):
@@ -264,13 +267,19 @@ def _tell(made: Run, *, as_json: bool) -> None:
         f"{told['base']['customers']:,} customers scored in {seconds:.1f} s. Results are in {made.out}/:",
         markup=False,
     )
-    files = ["report.html (read this)", "customers.parquet", "pyramid.parquet", "model.json", "run.json"]
-    files += ["stages.parquet"] if told["movement"] else []
+    files = [
+        "report.html (read this)",
+        "customers.parquet",
+        "stages.parquet",
+        "pyramid.parquet",
+        "model.json",
+        "run.json",
+    ]
     words.print(f"  {', '.join(files)}", soft_wrap=True)
 
 
 def _print_pyramid(told: dict[str, Any]) -> None:
-    headings = ("tier", "customers", "last-year margin", "share", "residual value", "mean P(alive)")
+    headings = ("tier", "customers", f"last-year {told['money_is']}", "share", "residual value", "mean P(alive)")
     rows = [
         (
             band["tier"],

@@ -223,7 +223,8 @@ def _print_statement(each: Period) -> None:
     if each.statement is None:
         return
     known = each.statement.known
-    memo = {"margin of the period, realised": known.realised, "expected of the same customers": known.expected}
+    money = "margin" if each.after.scored.terms.margin_known else "revenue"
+    memo = {f"{money} of the period, realised": known.realised, "expected of the same customers": known.expected}
     amounts = {_statement_line(name): getattr(each.statement, name) for name in STATEMENT}
     amounts |= {f"memo: {line}": amount for line, amount in memo.items()}
     rows = [(line, _money(amount)) for line, amount in amounts.items()]

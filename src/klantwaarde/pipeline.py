@@ -34,6 +34,8 @@ from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import check_place, done, whole_folder, write_text
+from klantwaarde.lifecycle.calibration import Calibration
+from klantwaarde.lifecycle.stages import stages
 from klantwaarde.marks import refuse_strangers
 from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
 from klantwaarde.outputs import check_run, read_by
@@ -114,13 +116,14 @@ def run(
         fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
         clock.step("score", f"scoring with {fits.timing.name}")
         scored = _score(settings, base, fits)
-        moved = _moved(settings, base, fits, scored, folder, clock)
+        moved = _staged(settings, base, fits, scored, folder, clock)
         clock.step("write", "writing the scored customers")
         table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
         bands = pyramid_of(base.engine, table, settings.rank_by)
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
-        told = _facts(settings, base, scored, table, bands, looked, fits, tracked) | {"movement": moved}
+        opened = _opened(base, folder / "stages.parquet")
+        told = _facts(settings, base, scored, table, bands, looked, fits, tracked, opened) | {"movement": moved}
         published = _published(settings, folder, clock)
         if published:
             past.enter_context(done(f"The table {settings.to_table} in {settings.to} was replaced."))
@@ -203,27 +206,41 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
     )
 
 
-def _moved(
+def _staged(
     settings: Settings, base: Customers, fits: Fits, scored: Scored, folder: Path, clock: Clock
 ) -> dict[str, Any] | None:
-    """Stages, ledger, statement and pyramid movement since a day, where one was asked for; stages go to a file."""
-    if settings.since is None:
-        return None
+    """The stage of every customer in a file; and ledger, statement and pyramid movement since a day, if asked for."""
+    clock.step("stages", "staging the customers")
+    limits = movement.calibrated(base.orders, MODELS[fits.timing.name], base.as_of, base.unit)
     with base.engine.scope():
-        return _movement(settings, settings.since, base, fits, scored, folder, clock)
+        if settings.since is not None:
+            return _movement(settings, settings.since, base, fits, scored, folder, clock, limits)
+        stages(scored, base.orders, cuts=limits.cuts).write(folder / "stages.parquet")
+        return None
+
+
+def _opened(base: Customers, path: Path) -> str:
+    """The stages that were written, read back."""
+    table = base.engine.new_name("staged")
+    base.engine.open_parquet(table, path)
+    return table
 
 
 def _movement(
-    settings: Settings, since: str, base: Customers, fits: Fits, scored: Scored, folder: Path, clock: Clock
+    settings: Settings,
+    since: str,
+    base: Customers,
+    fits: Fits,
+    scored: Scored,
+    folder: Path,
+    clock: Clock,
+    limits: Calibration,
 ) -> dict[str, Any]:
     earlier = Path(since) / "model.json"
     known = _earlier(earlier) if earlier.exists() else None
     day = known.as_of if known else read_since(since, base.as_of)
-    clock.step("stages", "calibrating when a customer is lost")
-    Model = MODELS[fits.timing.name]
-    limits = movement.calibrated(base.orders, Model, base.as_of, base.unit)
     terms = movement.Terms(
-        Model,
+        MODELS[fits.timing.name],
         settings.annual_discount_rate,
         settings.margin_rate,
         settings.horizon,
@@ -298,6 +315,7 @@ def _facts(
     looked: Sheet,
     fits: Fits,
     tracked: Tracking | None,
+    staged: str,
 ) -> dict[str, Any]:
     words = {
         "language": settings.language,
@@ -306,7 +324,18 @@ def _facts(
         "version": version("klantwaarde"),
     }
     return facts(
-        base, table, scored.terms, bands, looked, fits.timing, fits.spend, fits.choice, tracked, words, scored.total
+        base,
+        table,
+        scored.terms,
+        bands,
+        looked,
+        fits.timing,
+        fits.spend,
+        fits.choice,
+        tracked,
+        words,
+        scored.total,
+        staged,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.data.engine import Engine, statement
+from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.report.total import total_facts
 from klantwaarde.wording.message import Message, as_kept, message
 
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from klantwaarde.value.totals import Totals
 
 TOP = 20
-AT_RISK = 0.5
 RISK_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-EVERYONE = 2.0  # above any chance
 LENGTHS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 """How a stretch of time is said, as a code."""
 
@@ -47,10 +46,12 @@ def facts(
     tracked: Tracking | None,
     words: Mapping[str, str | None],
     total: Totals | None = None,
+    staged: str | None = None,
 ) -> dict[str, Any]:
     """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version.
 
-    total: what rests on links, peers and categories; without it nothing is said of total value.
+    staged: their stages in the engine; without them nobody is said to be at risk. total: what rests on links, peers
+    and categories; without it nothing is said of total value.
     """
     engine, money = base.engine, base.orders.has_money
     totals = engine.one(statement("scored_totals", scored=table))
@@ -59,6 +60,7 @@ def facts(
             **words,
             "generated_at": dt.datetime.now(tz=dt.UTC).replace(microsecond=0, tzinfo=None).isoformat(),
             "money": money,
+            "money_is": "margin" if terms.margin_known else "revenue",
             "as_of": base.as_of,
             "first_order": base.totals["first_order"],
             "unit": terms.unit,
@@ -69,9 +71,10 @@ def facts(
             "total": total_facts(base, table, terms, total),
             "value_risk": _value_risk(engine, table, totals) if money else None,
             "tracking": _tracking(tracked),
-            "top_customers": _top(engine, table, EVERYONE),
-            "top_at_risk": _top(engine, table, AT_RISK),
-            "at_risk_rule": message("at_risk_rule", chance=AT_RISK),
+            "stages": _stages(engine, table, staged) if staged else None,
+            "top_customers": _top(engine, table, staged, at_risk=False),
+            "top_at_risk": _top(engine, table, staged, at_risk=True),
+            "at_risk_rule": message("at_risk_stages"),
             "model": _model(timing) | _choice(choice),
             "spend": None if spend is None else _model(spend),
             "assumptions": assumptions(base, terms),
@@ -109,8 +112,8 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
         ("end", message("day", day=base.as_of), None),
         ("horizon", _stretch(terms.horizon), None),
         ("discount", message("assumed_rate", rate=rate), later),
-        ("margin", message("assumed_rate", rate=margin), _margin_means(base)),
-        ("residual", message("assumed_residual_value", rate=rate, margin=margin), None),
+        ("margin", *_margin(base, terms, margin)),
+        ("residual", _residual(terms, rate, margin), None),
         ("last_year", message("day_to_day", first=base.year_ago + dt.timedelta(days=1), last=base.as_of), None),
         ("rank", message(f"assumed_rank_{terms.rank_by}"), None),
         ("occasion", message("assumed_occasion_value"), None),
@@ -127,8 +130,18 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
     ]
 
 
-def _margin_means(base: Customers) -> Message:
-    return message("assumed_margin_lines" if base.orders.has_margin else "assumed_margin_same")
+def _margin(base: Customers, terms: Terms, rate: float) -> tuple[Message, Message]:
+    """The margin rate and what it means; where none is known, that money is revenue."""
+    if not terms.margin_known:
+        return message("assumed_margin_unknown"), message("assumed_margin_revenue")
+    means = message("assumed_margin_lines" if base.orders.has_margin else "assumed_margin_same")
+    return message("assumed_rate", rate=rate), means
+
+
+def _residual(terms: Terms, rate: float, margin: float) -> Message:
+    if not terms.margin_known:
+        return message("assumed_residual_revenue", rate=rate)
+    return message("assumed_residual_value", rate=rate, margin=margin)
 
 
 def _stretch(horizon: str) -> Message:
@@ -158,7 +171,20 @@ def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:
             "expected_active",
         )
     }
-    return own | scored | {"inactive": totals["customers"] - totals["active"]}
+    return own | scored | {"inactive": totals["customers"] - totals["active"]} | _habits(base)
+
+
+def _habits(base: Customers) -> dict[str, float | None]:
+    """What every shop looks at: the average order, orders per customer, days between orders."""
+    totals = base.totals
+    buyers, orders = totals["with_purchase"], totals["orders"]
+    again = orders - buyers
+    paid = None if totals["revenue"] is None else float(totals["revenue"])
+    return {
+        "order_value": paid / orders if paid is not None and orders else None,
+        "orders_each": orders / buyers if buyers else None,
+        "days_between": float(totals["span_days"]) / again if again else None,
+    }
 
 
 def _value_risk(engine: Engine, table: str, totals: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -207,8 +233,23 @@ def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:
     }
 
 
-def _top(engine: Engine, table: str, below: float) -> list[dict[str, Any]]:
-    return engine.rows(statement("top_customers", scored=table), {"below": below, "most": TOP})
+def _top(engine: Engine, table: str, staged: str | None, *, at_risk: bool) -> list[dict[str, Any]]:
+    sql = statement("top_customers", scored=table, staged=staged or _nobody(engine, table))
+    return engine.rows(sql, {"at_risk": at_risk, "most": TOP})
+
+
+def _nobody(engine: Engine, table: str) -> str:
+    """A name for no stages."""
+    name = engine.new_name("unstaged")
+    engine.view(name, f"select customer_id, cast(null as varchar) as stage from {table} where 1 = 0")
+    return name
+
+
+def _stages(engine: Engine, table: str, staged: str) -> dict[str, Any]:
+    """Customers per stage with what is still expected of them, all stages."""
+    rows = {row["stage"]: row for row in engine.rows(statement("stage_values", staged=staged, scored=table))}
+    names = ("customers", "rlv", "expected_orders")
+    return {stage: {name: rows[stage][name] if stage in rows else 0 for name in names} for stage in STAGES}
 
 
 def _model(fit: Fit[Any]) -> dict[str, Any]:

@@ -40,8 +40,9 @@ def write_report(facts: Mapping[str, Any], path: Path) -> None:
 
 def render(facts: Mapping[str, Any]) -> str:
     """The report as one HTML page that needs no network, fonts or scripts."""
-    speech = Speech(_language(facts["language"]), facts["currency"])
-    facts = {"total": None, "movement": None} | dict(facts)  # facts of before there were these can be told again
+    # Facts of before there were these can be told again.
+    facts = {"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts)
+    speech = Speech(_language(facts["language"]), facts["currency"], facts["money_is"])
     facts = said_in(facts, speech.language, speech.currency)
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")

@@ -67,7 +67,6 @@ def moves(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "counts": count_rows(told["ledger"]),
         "steps": steps(told["statement"]) if told["statement"] else [],
         "by_line": experience_rows(told["statement"]) if told["statement"] else [],
-        "drill": told.get("drill"),
     }
 
 

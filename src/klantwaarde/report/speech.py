@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from klantwaarde.report.words import PARAMETERS, WORDS
+from klantwaarde.report.words import PARAMETERS, REVENUE, WORDS
 from klantwaarde.wording.numerals import MINUS, SHORT_MONTHS, SPACE, said_day, said_number, with_sign
 
 if TYPE_CHECKING:
@@ -25,15 +25,21 @@ SCALES = ((1e9, 1e9, "billion", 1), (1e6, 1e6, "million", 1), (1e4, 1e3, "thousa
 class Speech:
     """One language and currency: `number(1234.5, 1)` is "1,234.5" in English, "1.234,5" in Dutch.
 
-    What is missing (None, not finite) is said as a dash. Currency None: amounts without a sign.
+    What is missing (None, not finite) is said as a dash. Currency None: amounts without a sign. money_is: whether
+    money is margin, or revenue because nobody said what margin is made.
     """
 
     language: str = "en"
     currency: str | None = None
+    money_is: str = "margin"
 
     def word(self, key: str, **fields: object) -> str:
         """The words of a key, with its fields filled in. KeyError for a key that is not in the table."""
-        return WORDS[key][self.language].format(**fields)
+        return self._words[key][self.language].format(**fields)
+
+    @property
+    def _words(self) -> dict[str, dict[str, str]]:
+        return REVENUE if self.money_is == "revenue" else WORDS
 
     def known(self, prefix: str, code: object) -> str:
         """The words of `prefix` + `code`, or the code itself where the table has none."""
@@ -42,7 +48,7 @@ class Speech:
 
     def count(self, key: str, n: float | None, decimals: int = 0, **fields: object) -> str:
         """The number with its noun, in singular or plural: "1 customer", "117 customers"; other fields filled in."""
-        one, many = WORDS[key][self.language].split(" | ")
+        one, many = self._words[key][self.language].split(" | ")
         said = self.number(n, decimals)
         return (one if said == "1" else many).format(n=said, **fields)
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-WORDS: dict[str, dict[str, str]] = tomllib.loads(files("klantwaarde.report").joinpath("words.toml").read_text("utf-8"))
+
+def _words(name: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("klantwaarde.report").joinpath(name).read_text("utf-8"))
+
+
+WORDS = _words("words.toml")
 """Key to language to words."""
+REVENUE = WORDS | _words("revenue.toml")
+"""The same where nobody said what margin is made: money is called revenue."""
 
 PARAMETERS = {
     ("nbd", "r"): "parameter_pace_alike",
@@ -33,8 +40,8 @@ COLUMNS = (
     "customer_id",
     "tier",
     "rlv",
+    "stage",
     "p_alive",
-    "p_active",
     "expected_orders",
     "orders",
     "last_order",

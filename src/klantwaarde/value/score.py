@@ -56,6 +56,8 @@ class Terms:
     unit: str
     delta: float
     """Continuous discount rate per unit."""
+    margin_known: bool = True
+    """Whether the orders or a rate say what margin is made; where neither does, value is revenue."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,8 @@ def _terms(
     days = horizon_days(horizon, customers.as_of)
     delta = continuous_rate(annual, check_unit(fit.unit))
     rate = _margin_rate(customers, margin_rate)
-    return Terms(read_discount_rate(annual), rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta)
+    known = margin_rate is not None or customers.orders.has_margin
+    return Terms(read_discount_rate(annual), rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta, known)
 
 
 def _margin_rate(customers: Customers, given: float | str | None) -> float:

@@ -8,6 +8,7 @@ select
   cast(sum(occasions) as bigint) as occasions,
   cast(sum(orders) as bigint) as orders,
   max(orders) as orders_most,
+  cast(sum(date_diff('day', first_order, last_order)) as bigint) as span_days,
   sum(revenue) as revenue,
   sum(margin) as margin,
   sum(returned) as returned,
