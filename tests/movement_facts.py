@@ -42,7 +42,6 @@ def movement_facts(*, money: bool = True) -> dict[str, Any]:
         "statement": _statement() if money else None,
         "migration": _migration(),
         "flows": _flows(),
-        "drill": "klantwaarde ledger orders.csv --customers lost",
     }  # fmt: skip
 
 
