@@ -206,7 +206,8 @@ class TestPage:
     def test_the_first_page_says_what_changed(self) -> None:
         assert (
             "What changed since 30 June 1997: 1,234 new customers came, 310 were won back and 4,117 were lost. "
-            "The customers who were not lost went from 15,410 to 12,837. Those who were lost were worth €80,450 at the first date. "
+            "The customers who were not lost went from 15,410 to 12,837. "
+            "Those who were lost were worth €80,450 at the first date. "
             "All customers together were worth €653,762 "
             "then, and €612,481 now."
         ) in Page(rendered("en")).text
