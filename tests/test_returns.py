@@ -124,7 +124,7 @@ def check(base: kw.Customers, lines: list[Line], end: int, *, numbered: bool) ->
 
 
 @pytest.mark.parametrize("numbered", [False, True])
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(lines=LINES, end=st.integers(0, 9))
 def test_what_stood_is_what_a_stack_leaves(lines: list[Line], end: int, numbered: bool) -> None:
     end = max(end, min(line.day for line in lines))

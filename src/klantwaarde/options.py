@@ -41,6 +41,8 @@ HELP = {
     "margin": "Column of the margin earned on the line.",
     "order_id": "Column of the order number: ties returns to orders, and is checked.",
     "return_of": "Column with the number of the order that a return reverses, with --order-id.",
+    "one_total_per_order": "Where all lines of an order carry one amount, it is its total and counts once.",
+    "latest_per_order": "Of an order that comes again, in a later export or on a later day, the latest counts.",
     "duplicates": "Lines equal in every column: keep or drop.  [default: keep]",
     "unreadable": "What to do with text that is no date or number: error or set_aside.  [default: error]",
     "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",

@@ -41,6 +41,8 @@ class Settings:
     margin: str | None = None
     order_id: str | None = None
     return_of: str | None = None
+    one_total_per_order: bool = False
+    latest_per_order: bool = False
     duplicates: str = "keep"
     unreadable: str = "error"
     decimal: str | None = None
@@ -159,6 +161,8 @@ SOURCE = (
     *COLUMNS,
     "order_id",
     "return_of",
+    "one_total_per_order",
+    "latest_per_order",
     "duplicates",
     "unreadable",
     "decimal",

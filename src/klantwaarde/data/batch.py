@@ -12,12 +12,13 @@ from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import statement
 from klantwaarde.data.identity import spellings
+from klantwaarde.data.mends import Mends, dropped
 from klantwaarde.data.orders import Orders, refuse_too_much, with_lines
 from klantwaarde.data.window import window
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 COUNTS = ("lines", "no_customer", "no_date", "no_amount", "set_aside", "no_customer_no_date", "negative", "zero",
@@ -61,9 +62,12 @@ def traits(orders: Orders) -> dict[str, Any]:
     }
 
 
-def write_batch(orders: Orders, rows: str, path: Path) -> None:
-    """Rows (new lines, or those of other batches) summed per customer, day, order number and sign, in a file."""
-    orders.engine.write_parquet(statement("batch", all_lines=rows), path, {"has_money": orders.has_money})
+def write_batch(orders: Orders, rows: str, path: Path, came: int = 0) -> None:
+    """Rows (new lines, or those of other batches) summed per customer, day, order number and sign, in a file.
+
+    came: how many batches came before new lines.
+    """
+    orders.engine.write_parquet(statement("batch", all_lines=rows), path, {"has_money": orders.has_money, "came": came})
 
 
 def open_batches(orders: Orders, files: Sequence[Path]) -> str:
@@ -75,7 +79,9 @@ def open_batches(orders: Orders, files: Sequence[Path]) -> str:
         raise BadOrders(f"The state lacks {', '.join(missing)}. Put it back from a backup, or begin a new state.")
     found = [glob.escape(str(file)) for file in files]
     rows = engine.connection.read_parquet(found, union_by_name=True)
-    numbers = [one for one in ("order_id", "return_of") if one not in rows.columns]  # not kept by earlier versions
+    numbers = [
+        one for one in ("order_id", "return_of", "came") if one not in rows.columns
+    ]  # not kept by earlier versions
     rows.project(", ".join(["*", *(f"cast(null as varchar) as {one}" for one in numbers)])).create_view(name)
     return name
 
@@ -109,13 +115,33 @@ def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> 
     engine = orders.engine
     lines = engine.new_name("lines")
     engine.view(lines, _usable(orders, kept))
+    overlap = _overlap(orders, lines) if orders.columns.order_id is not None else None
+    if orders.mends.latest:
+        mended = Mends(latest=True).mended(engine, lines)
+        profile = _without(profile, dropped(engine, lines, mended))
+        lines = mended
     today = {"today": orders.profile["today"]}
     days = engine.one(statement("days", kept=kept), today) | today
     refuse_too_much(profile)
     numbered = bool(engine.rows(f"select 1 as one from {lines} where order_id is not null limit 1"))
     seen = window(engine, lines, orders.profile["today"])
-    every = replace(orders, profile=profile | days, window=seen, batches=batches, numbered=numbered)
+    every = replace(orders, profile=profile | days, window=seen, batches=batches, numbered=numbered, overlap=overlap)
     return with_lines(every, lines)
+
+
+def _overlap(orders: Orders, lines: str) -> Mapping[str, Any]:
+    """Orders of the new batch that earlier ones have too."""
+    return orders.engine.one(statement("orders_overlapping", batch=orders.lines, lines=lines))
+
+
+def _without(profile: dict[str, Any], gone: Mapping[str, Any]) -> dict[str, Any]:
+    """A profile after lines were dropped that came again in a later batch."""
+    money = gone["dropped_amount"]
+    less = {"lines": profile["lines"] - gone["dropped"], "dropped": profile["dropped"] + gone["dropped"]}
+    if money is None:
+        return profile | less
+    moneys = {"amount": profile["amount"] - money, "dropped_amount": (profile["dropped_amount"] or 0) + money}
+    return profile | less | moneys
 
 
 def _usable(orders: Orders, kept: str) -> str:

@@ -33,7 +33,7 @@ def equal_lines(base: Customers) -> Iterator[Check]:
         "warning" if mend else "info",
         count,
         message(code, n=count),
-        plain(orders.profile["dropped_amount"]),
+        None if orders.mends.by_number else plain(orders.profile["dropped_amount"]),
         examples,
         message("equal_lines_remedy") if mend else None,
         Setting("duplicates", "drop") if mend else None,
@@ -44,7 +44,8 @@ def batches(base: Customers) -> Iterator[Check]:
     """What cannot be seen of orders that an earlier run merged."""
     merged = base.orders.batches
     if merged is not None:
-        yield Check("correct", "batches", "info", merged, message("batches_merged", n=merged))
+        code = "batches_merged_latest" if base.orders.mends.latest else "batches_merged"
+        yield Check("correct", "batches", "info", merged, message(code, n=merged))
 
 
 def returns(base: Customers) -> Iterator[Check]:

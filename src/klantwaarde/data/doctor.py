@@ -9,6 +9,7 @@ from klantwaarde.data.cleaned import CLEANED, left_out
 from klantwaarde.data.correct import CORRECT
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.finding import Check, Section, plain, share
+from klantwaarde.data.order_findings import NUMBERS
 from klantwaarde.data.timely import GROUND, TIMELY
 from klantwaarde.errors import expect
 from klantwaarde.wording.message import message, several
@@ -45,7 +46,9 @@ class Sheet(NamedTuple):
 def sheet(base: Customers) -> Sheet:
     """The sheet of the orders behind a customer base."""
     expect(base, Customers, "base", "kw.customers(orders) makes it, as of a day")
-    checks = tuple(check for find in (*CORRECT, *CLEANED, *TIMELY, *COMPLETE, *GROUND) for check in find(base))
+    checks = tuple(
+        check for find in (*CORRECT, *NUMBERS, *CLEANED, *TIMELY, *COMPLETE, *GROUND) for check in find(base)
+    )
     return Sheet(_verdict(base, sum(check.level == "warning" for check in checks)), checks)
 
 
@@ -118,7 +121,7 @@ def _money_adds_up(base: Customers) -> Iterator[Check]:
         return
     parts = reconciliation(base)
     gap = parts["input"] - parts["scored"] - parts["set_aside"] - parts["after"] - parts["dropped"] - parts["left_out"]
-    more = [message("money_dropped", money=parts["dropped"])] if base.orders.duplicates == "drop" else []
+    more = [message("money_dropped", money=parts["dropped"])] if any(base.orders.mends) else []
     more += [message("money_left_out", money=parts["left_out"])] if base.orders.profile["left_out"] else []
     yield Check(
         "complete",

@@ -47,7 +47,7 @@ def _suspected(base: Customers) -> str:
     crowded = f"select customer_id from {base.table} where lines > occasions"
     left_out = [f"{customer} is null", f"{day} is null", f"{day} > $as_of"]
     left_out += [f"{amount} is null"] if base.orders.has_money else []
-    if base.orders.duplicates == "drop":
+    if any(base.orders.mends):
         return "true"  # the customers were counted without the copies
     return f"{customer} in ({crowded}) or {' or '.join(left_out)}"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from klantwaarde.data import types as of_type
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, identifier, statement
+from klantwaarde.data.mends import Mends
 from klantwaarde.data.names import MONEY, PRICE
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.errors import BadOrders
@@ -123,10 +124,9 @@ def create_lines(
     columns: Columns,
     types: Mapping[str, str],
     readings: Mapping[str, Reading],
-    *,
-    distinct: bool,
+    mends: Mends,
 ) -> tuple[Views, tuple[str, str, str]]:
-    """Views read_lines, all_lines (of them equal ones are dropped where asked) and lines (what can be used).
+    """Views read_lines, all_lines (without those that come again, where asked) and lines (what can be used).
 
     And the SQL of customer, day and amount of a line of the source.
     """
@@ -136,16 +136,25 @@ def create_lines(
     selected = (
         f"select {customer} as customer_id, {day} as day, {amount} as amount, "
         f"{money_of(columns.margin, readings)} as margin, 1 as lines, {number_of(columns.order_id)} as order_id, "
-        f"{number_of(columns.return_of)} as return_of from "
+        f"{number_of(columns.return_of)} as return_of, 0 as came from "
     )
-    kept = f"(select distinct * from {source}) as {source}" if distinct else source
+    kept = f"(select distinct * from {source}) as {source}" if mends.distinct else source
     engine.view(views.read_lines, f"{selected}{source}")
-    engine.view(views.all_lines, f"{selected}{kept}")
+    engine.view(views.all_lines, _mended(engine, f"{selected}{kept}", mends))
     needs = ["customer_id is not null", "day is not null"]
     if columns.amount is not None or columns.price is not None:
         needs.append("amount is not null")
     engine.view(views.lines, f"select * from {views.all_lines} where {' and '.join(needs)}")
     return views, (customer, day, amount)
+
+
+def _mended(engine: Engine, lines: str, mends: Mends) -> str:
+    """SQL of the lines without those that an order number says come again."""
+    if not mends.by_number:
+        return lines
+    view = engine.new_name("unmended")
+    engine.view(view, lines)
+    return f"select * from {mends.mended(engine, view)}"
 
 
 def create_occasions(engine: Engine, lines: str, absent: Sequence[str], rule: str = "occasions") -> str:

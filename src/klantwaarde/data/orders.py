@@ -16,6 +16,7 @@ from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
+from klantwaarde.data.mends import NO_MENDS, Mends, dropped
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
 from klantwaarde.data.returns import create_ties
 from klantwaarde.data.source import open_source
@@ -64,6 +65,10 @@ class Orders:
     """Batches in the state that these orders were merged into; None without a state."""
     numbered: bool = False
     """Whether lines carry order numbers."""
+    mends: Mends = NO_MENDS
+    """Which lines that come again were dropped."""
+    overlap: Mapping[str, Any] | None = None
+    """Orders of the new batch that earlier ones have too: how many (n), and their money."""
 
     @property
     def read(self) -> int:
@@ -105,6 +110,8 @@ def orders(
     margin: str | None = None,
     order_id: str | None = None,
     return_of: str | None = None,
+    one_total_per_order: bool = False,
+    latest_per_order: bool = False,
     duplicates: Literal["keep", "drop"] = "keep",
     unreadable: Literal["error", "set_aside"] = "error",
     decimal: Literal[".", ","] | None = None,
@@ -131,8 +138,9 @@ def orders(
     there is one. margin: money earned on the line, where it is known per line. Lines that are equal in every
     column are kept and reported, or dropped with duplicates="drop". order_id: the order number, by which a return on a
     later day is netted with its order; return_of: the number of the order that a return reverses, where the return has
-    a number of its own. where: conditions that lines must meet to count,
-    such as "total > 0" or "status in (paid, 'part paid')"; status_column with status_counts: the statuses that count.
+    a number of its own. one_total_per_order, latest_per_order: an order counts once, by its number. where: conditions
+    that lines must meet to count, such as "total > 0" or "status in (paid, 'part paid')"; status_column with
+    status_counts: the statuses that count.
     fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
     are set aside. docs/orders.md has the rules. A Spark DataFrame is counted and scored on its own
     session; engine="spark" starts one (at `master`) for a Parquet path.
@@ -149,12 +157,14 @@ def orders(
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id, return_of)
     of_type.refuse_ids(columns.customer_id, types[columns.customer_id])
     asked = Cleaning(where, status_column, status_counts, fold_ids, placeholder_ids)
+    mends = Mends(duplicates == "drop", one_total_per_order, latest_per_order)
+    mends.check(order_id)
     picked = chosen(runs, name, types, columns.customer_id, asked)
     name = picked.name
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
-    views, expressions = create_lines(runs, name, columns, types, readings, distinct=duplicates == "drop")
-    profile = _profile(runs, views, columns, timezone, distinct=duplicates == "drop")
+    views, expressions = create_lines(runs, name, columns, types, readings, mends)
+    profile = _profile(runs, views, columns, timezone, mends)
     profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
@@ -164,7 +174,9 @@ def orders(
     tied = create_ties(runs, views.lines, numbered=columns.order_id is not None)
     first = (runs, told, columns, name, *views, occasions, tied)
     seen = window(runs, views.lines, profile["today"])
-    return Orders(*first, profile, notes, duplicates, expressions, seen, picked, numbered=columns.order_id is not None)
+    return Orders(
+        *first, profile, notes, duplicates, expressions, seen, picked, numbered=order_id is not None, mends=mends
+    )
 
 
 def with_lines(orders: Orders, lines: str) -> Orders:
@@ -276,17 +288,15 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"{told} Name it with {named(part)}."
 
 
-def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, *, distinct: bool) -> dict[str, Any]:
-    """The look at all lines, and how many lines and how much money were dropped because they were equal."""
+def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, mends: Mends) -> dict[str, Any]:
+    """The look at all lines, and how many lines and how much money were dropped because they come again."""
     has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=ZoneInfo(timezone)).date()
     sql = statement("profile", all_lines=views.all_lines)
     seen = engine.one(sql, {"has_money": has_money, "today": today}) | {"today": today}
-    if not distinct:
+    if not any(mends):
         return seen | {"dropped": 0, "dropped_amount": None}
-    before = engine.one(f"select count(*) as lines, sum(amount) as amount from {views.read_lines}")
-    dropped = before["amount"] - seen["amount"] if before["amount"] is not None else None
-    return seen | {"dropped": before["lines"] - seen["lines"], "dropped_amount": dropped}
+    return seen | dropped(engine, views.read_lines, views.all_lines)
 
 
 def _rounded(engine: Engine, source: str, columns: Columns, readings: Mapping[str, Reading], amount: str) -> int:

@@ -136,7 +136,7 @@ class State:
         file = f"{BATCHES}/{name}.parquet"
         (self.folder / BATCHES).mkdir(parents=True, exist_ok=True)
         self.fresh.add(file)
-        batch.write_batch(orders, orders.all_lines, self._path(file))
+        batch.write_batch(orders, orders.all_lines, self._path(file), self.batches)
         self.parts = [*self.parts, Part(file, batch.profile_of(orders), [self.batch])]
 
     def _meet(self, orders: Orders, *, new_customers: bool) -> None:

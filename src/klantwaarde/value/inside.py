@@ -72,6 +72,9 @@ class Wishes:
 
 def base_of(told: Mapping[str, Any], dialect: str) -> Base:
     """The order table as settings name it: nothing is read."""
+    for name in ("one_total_per_order", "latest_per_order"):
+        if told[name]:
+            raise BadParameters(f"{named(name)} is not made by sql: mend the table first, or use run.")
     amount = told["amount"] or None
     if amount == "auto":
         amount = None if told["quantity"] is not None else "amount"

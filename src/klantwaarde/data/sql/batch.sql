@@ -6,6 +6,7 @@ select
   customer_id is not null and day is not null and (amount is not null or not $has_money) as usable,
   order_id,
   return_of,
+  coalesce(came, 0) + $came as came,
   cast(sum(amount) as decimal(18, 4)) as amount,
   cast(sum(margin) as decimal(18, 4)) as margin,
   cast(sum(lines) as bigint) as lines
@@ -17,4 +18,5 @@ group by
   day,
   order_id,
   return_of,
+  coalesce(came, 0),
   customer_id is not null and day is not null and (amount is not null or not $has_money)
