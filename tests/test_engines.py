@@ -143,3 +143,28 @@ def test_spark_lets_go_of_what_it_sorted(both: dict[str, kw.Customers], tmp_path
         assert kept[name].is_cached
         frame = kept[name]
     assert (set(kept), frame.is_cached) == (before, False)
+
+
+def test_chosen_lines_and_folded_ids_are_those_of_both_engines(session: Any) -> None:
+    ids = [
+        "17850",
+        "17850.0",
+        "017850",
+        "k 1",
+        "k\u00a01\u200b",
+        "'k 1'",
+        "ren\u00e9e",
+        "rene\u0301e",
+        "A@x.nl",
+        "a@x.nl",
+    ]
+    frame = pd.DataFrame({"customer_id": [*ids, "nan", "b"], "date": pd.Timestamp("2024-01-01"), "amount": 10.0})
+    frame["date"] += pd.to_timedelta(range(len(frame)), unit="D")
+    frame = frame.assign(state=["paid"] * 11 + ["void"], pieces=range(len(frame)))
+    how: dict[str, Any] = {"fold_ids": True, "placeholder_ids": "set_aside", "where": ["pieces < 99", "state = paid"]}
+    found = [kw.customers(kw.orders(source, **how)) for source in (frame, session.createDataFrame(frame))]
+    one, other = (base.to_pandas().astype({"customer_id": str}) for base in found)
+    assert differing(one, other) == []
+    assert len(one) == 4
+    assert found[1].orders.profile["left_out"] == 1
+    assert found[0].orders.profile["no_customer"] == found[1].orders.profile["no_customer"] == 1
