@@ -27,6 +27,7 @@ class Clock:
     """What it works on, in words: '281,681,156 lines'."""
     _began: tuple[str, float] | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
+    _watcher: threading.Thread | None = None
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -37,8 +38,10 @@ class Clock:
         return self
 
     def __exit__(self, *fault: object) -> None:
-        """Stop."""
+        """Stop. A thread that still asks the engine while the process ends would bring it down."""
         self.stop()
+        if self._watcher is not None:
+            self._watcher.join(timeout=10 * LOOK)
 
     def step(self, name: str, words: str) -> None:
         """Close the step before, begin the next."""
@@ -46,7 +49,8 @@ class Clock:
         self._began = (name, time.perf_counter())
         self.say(f"{time.perf_counter() - self._start:6.1f} s  {words}")
         self._ended = threading.Event()
-        threading.Thread(target=self._watch, args=(name, self._ended), daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, args=(name, self._ended), daemon=True)
+        self._watcher.start()
 
     def stop(self) -> None:
         """Close the step."""
