@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -87,3 +90,24 @@ def test_a_scope_forgets_what_was_made_in_it() -> None:
         engine.drop("dropped")
     assert engine.one("select count(*) as n from duckdb_tables()") == {"n": 1}
     assert engine.one("select one from outer_table") == {"one": 1}
+
+
+STOPPED = """
+import os, signal, sys, threading, time
+from klantwaarde import faults
+from klantwaarde.data.duckdb import DuckDB
+
+def slow(**_):
+    threading.Thread(target=lambda: (time.sleep(1), os.kill(os.getpid(), int(sys.argv[1]))), daemon=True).start()
+    DuckDB().rows("select count(*) as n from range(100000000) a, range(100000) b where a.range * b.range % 7 = 3")
+
+faults.told(slow)
+"""
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_within_a_statement_stops_in_order(stop: int, code: int) -> None:
+    """DuckDB makes a fault of its own of a signal: it is no bug of ours."""
+    done = subprocess.run([sys.executable, "-c", STOPPED, str(int(stop))], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "bug" not in done.stderr

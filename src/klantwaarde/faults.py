@@ -35,7 +35,7 @@ _HIDDEN = re.compile(r"^\.(.+?)\.(?:new|old|lock|\d+\.part)$")
 def told(command: Callable[..., Any]) -> None:
     """A command of Typer, run; what goes wrong is said in one message, and the exit code tells the kind."""
     survive_encoding()
-    _end_in_order()
+    ended = _end_in_order()
     try:
         sys.exit(command(standalone_mode=False) or DONE)
     except BadParameters as error:
@@ -49,6 +49,8 @@ def told(command: Callable[..., Any]) -> None:
     except MemoryError:
         _fail("Error: The memory is full. Give --memory-limit, or a machine with more of it.", BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort) as stop:
+        if ended.is_set():
+            sys.exit(TERMINATED)
         _fail(f"Stopped.{_done(stop) or ' The results of an earlier run are as they were.'}", 130)
     except USAGE as error:
         _say_usage(error)
@@ -100,7 +102,14 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _end_in_order() -> None:
-    """End on SIGTERM as on an error: unfinished files are removed."""
+def _end_in_order() -> threading.Event:
+    """End on SIGTERM as on an error: unfinished files are removed. Whether it came: an engine may tell it otherwise."""
+    came = threading.Event()
+
+    def end(*_: object) -> NoReturn:
+        came.set()
+        sys.exit(TERMINATED)
+
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+        signal.signal(signal.SIGTERM, end)
+    return came

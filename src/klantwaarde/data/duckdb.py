@@ -248,6 +248,11 @@ def _mendable() -> Iterator[None]:
         if ours or isinstance(error, duckdb.InterruptException):
             raise
         raise BadOrders(f"The orders cannot be read or written to the end: {_first_line(error)}") from error
+    except RuntimeError as error:
+        # What becomes of a signal while a statement runs: of being stopped by hand, or by a handler that ends it all.
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _first_line(error: Exception) -> str:
