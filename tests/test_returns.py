@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,9 @@ from conftest import Said
 from klantwaarde.data.grouped import grouped
 from klantwaarde.data.returns import netted_totals
 from klantwaarde.data.split import holdout
+from klantwaarde.movement import Terms, periods
+from klantwaarde.pipeline import run
+from klantwaarde.settings import read_settings
 
 START = dt.date(2023, 1, 1)
 
@@ -319,3 +323,61 @@ def test_a_ledger_of_returns_only_says_what_run_says(klantwaarde: Callable[..., 
         said = klantwaarde(command, path)
         assert said.code == 1, command
         assert "nothing is left after returns" in " ".join(said.err.split()), (command, said.err)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")
+@pytest.mark.parametrize("numbered", [False, True])
+def test_spark_leaves_what_a_stack_leaves(session: Any, numbered: bool) -> None:
+    """Many small histories at once, each of a customer of its own."""
+    rng = np.random.default_rng(2)
+    kinds = ["1", "2", None]
+    lines = [
+        Line(f"c{who}", int(rng.integers(0, 10)), int(rng.integers(-3, 4)) * 100, *rng.choice(kinds, 2).tolist())
+        for who in range(120)
+        for _ in range(9)
+    ]
+    how: dict[str, Any] = {"order_id": "order", "return_of": "of"} if numbered else {}
+    table = pa.Table.from_pandas(frame(lines))
+    base = kw.customers(kw.orders(session.createDataFrame(table), **how), START + dt.timedelta(days=8))
+    check(base, lines, 8, numbered=numbered)
+
+
+@pytest.mark.parametrize("how", [{}, {"order_id": "order"}])
+def test_a_state_in_batches_is_one_run(tmp_path: Path, how: dict[str, str]) -> None:
+    """The returns come in later batches than their orders."""
+    bought = purchases(11, 120)
+    lines = lines_of(bought, bought.delay).sort_values("date")
+    scored = {}
+    for name, parts in {"whole": [lines], "parts": np.array_split(np.arange(len(lines)), 4)}.items():
+        for place, part in enumerate(parts):
+            path = tmp_path / f"{name}{place}.parquet"
+            (part if name == "whole" else lines.iloc[part]).to_parquet(path)
+            told = {"orders": str(path), "out": str(tmp_path / name), "model": "mbg_nbd", "as_of": "2023-12-31"} | how
+            run(read_settings(None, told | {"state": str(tmp_path / f"state of {name}")}), lambda _: None)
+        scored[name] = pd.read_parquet(tmp_path / name / "customers.parquet").set_index("customer_id").sort_index()
+    columns = ["first_order", "orders", "zbar", "revenue", "rlv", "expected_spend"]
+    pd.testing.assert_frame_equal(scored["whole"][columns], scored["parts"][columns], rtol=1e-9, check_exact=False)
+
+
+def test_the_ledger_closes_over_cancelled_first_orders() -> None:
+    """Customers known at the first date whose only purchase comes back before the second."""
+    bought = purchases(5, 200)
+    cancelled = bought.groupby("customer_id").day.transform("size") == 1
+    bought["back"] = np.where(cancelled, bought.amount, 0)
+    bought["delay"] = np.where(cancelled, 300, 1)
+    bought = bought[~(cancelled & (bought.day > 400))]
+    orders = kw.orders(lines_of(bought, bought.delay))
+    terms = Terms(kw.MBGNBD, 0.1, None, "12 months", "rlv", "week")
+    days = (dt.date(2022, 9, 30), dt.date(2022, 12, 31), dt.date(2023, 9, 30))
+    found = periods(orders, days, terms, lambda _: None)
+    assert found[0].ledger.total.closing == found[1].ledger.total.opening > 0
+    for each in found:
+        told, account = each.statement, each.ledger.total
+        parts = (told.spend, told.frequency, told.retention, told.new_customers, told.model_change)
+        assert told.opening + told.unwind - told.released + sum(parts) == told.closing
+        assert (told.opening, told.closing) == (account.opening, account.closing)
+        flow = account.flow
+        assert flow.opening + flow.new + flow.won_back - flow.lost == flow.closing
+    bases = [kw.customers(orders, day).totals["with_purchase"] for day in days]
+    assert bases[2] < bases[1], "who had bought once and gave it back is a customer no more"
