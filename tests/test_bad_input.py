@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -233,6 +234,22 @@ def test_links_and_attributes_are_refused_in_the_same_words(tmp_path: Path) -> N
             kw.BadOrders, match=r"cannot be used. .*the double quote that opens on line 2 is not closed"
         ):
             read(tmp_path / "l.csv", base)
+
+
+def test_a_view_of_a_stranger_is_not_run(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hush")
+    with duckdb.connect(str(tmp_path / "o.duckdb")) as made:
+        made.execute(
+            f"create view v as select content as customer_id, date '2024-01-01' as date from read_text('{secret}')"
+        )
+    with pytest.raises(kw.BadOrders, match="holds the tables none"):
+        kw.orders(tmp_path / "o.duckdb")
+    with pytest.raises(kw.BadOrders, match=r"'v' in .* is a view.*make a table of it"):
+        kw.orders(tmp_path / "o.duckdb", table="v")
+    with duckdb.connect(str(tmp_path / "o.duckdb")) as made:
+        made.execute("create table t as select 1 as customer_id, date '2024-01-01' as date")
+    assert kw.orders(tmp_path / "o.duckdb").read == 1
 
 
 def test_no_orders_named(klantwaarde: Cli) -> None:

@@ -168,3 +168,18 @@ def test_chosen_lines_and_folded_ids_are_those_of_both_engines(session: Any) -> 
     assert len(one) == 4
     assert found[1].orders.profile["left_out"] == 1
     assert found[0].orders.profile["no_customer"] == found[1].orders.profile["no_customer"] == 1
+
+
+def test_what_spark_cannot_open_is_refused(session: Any, tmp_path: Path) -> None:
+    (tmp_path / "junk.parquet").write_bytes(b"PAR1 no Parquet at all")
+    (tmp_path / "o.csv").write_text("customer_id,date\n1,2024-01-01\n")
+    for name, words in (
+        ("junk.parquet", "junk.parquet"),
+        ("o.csv", "not a Parquet file"),
+        ("gone.parquet", "not exist"),
+    ):
+        with pytest.raises(kw.BadOrders, match=rf"cannot be read by Spark: .*{words}"):
+            kw.orders(tmp_path / name, engine="spark", master="local[1]")
+    frame = session.createDataFrame([(1, 2, 3)], ["customer_id", "date", "Date"])
+    with pytest.raises(kw.BadOrders, match="more than one column called Date, date"):
+        kw.orders(frame)

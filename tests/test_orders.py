@@ -216,9 +216,49 @@ class TestDays:
             assert orders.profile["last_day"] == dt.date(2024, 1, day)
             assert f"instants; each counts on its day in {zone}" in orders.notes[0]
 
-    def test_times_without_zone_count_as_written(self) -> None:
-        orders = kw.orders(FRAME.assign(date=pd.to_datetime(["2024-01-05 23:59:59"] * 4)), timezone="Asia/Tokyo")
-        assert orders.profile["last_day"] == dt.date(2024, 1, 5)
+    @pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%d/%m/%Y %I:%M %p", None])
+    def test_times_without_zone_count_as_written(self, form: str | None) -> None:
+        stamps = pd.to_datetime(["2024-01-05 23:59:59", "2024-01-25 23:59:59"] * 2)
+        frame = FRAME.assign(date=stamps if form is None else stamps.strftime(form))
+        assert kw.orders(frame).profile["last_day"] == dt.date(2024, 1, 25)
+        with pytest.raises(kw.BadOrders, match=r"name no time zone .*timezone='Asia/Tokyo'.*as written"):
+            kw.orders(frame, timezone="Asia/Tokyo")
+        midnight = stamps.normalize()
+        plain = FRAME.assign(date=midnight if form is None else midnight.strftime("%Y-%m-%d 00:00:00"))
+        assert kw.orders(plain, timezone="Asia/Tokyo").profile["last_day"] == dt.date(2024, 1, 25)
+
+    @pytest.mark.parametrize(
+        ("form", "fmt"),
+        [
+            ("%Y-%m-%d %H:%M:%S{}", None),
+            ("%Y-%m-%dT%H:%M:%S.250 {}", None),
+            ("%d-%m-%Y %I:%M:%S %p{}", None),
+            ("%Y-%m-%d %H:%M:%S {}", "%Y-%m-%d %H:%M:%S %z"),
+            ("%d %b %y %H:%M{}", "%d %b %y %H:%M%z"),
+            ("%d %b %y %H:%M{}", "%d %b %y %H:%M"),
+        ],
+    )
+    def test_times_in_text_with_a_zone_are_those_of_pandas(self, form: str, fmt: str | None) -> None:
+        zones = {"Z": 0, "+0530": 330, "-05:00": -300, "-05": -300, "+14:00": 840}
+        written = [
+            (pd.Timestamp(f"2024-01-{day:02d} {hour}:00"), zone)
+            for day, hour, zone in zip(range(15, 31), [0, 1, 4, 11, 12, 13, 18, 23] * 2, list(zones) * 4, strict=False)
+        ]
+        texts = [moment.strftime(form).format(zone) for moment, zone in written]
+        frame = pd.DataFrame({"customer_id": range(len(texts)), "date": texts})
+        for place in (None, "America/New_York", "Asia/Tokyo", "UTC"):
+            orders = kw.orders(frame, date_format=fmt, **({} if place is None else {"timezone": place}))
+            found = {row["customer_id"]: row["day"] for row in orders.engine.rows(f"select * from {orders.lines}")}
+            utc = [(moment - pd.Timedelta(minutes=zones[zone])).tz_localize("UTC") for moment, zone in written]
+            days = [m.date() for m, _ in written] if place is None else [m.tz_convert(place).date() for m in utc]
+            assert found == dict(enumerate(days))
+            code = "column_zoned" if place is None else "column_instants"
+            assert code in [note.code for note in orders.notes]
+
+    def test_zones_in_the_middle_of_a_form(self) -> None:
+        for form in ("%z %Y-%m-%d", "%Y-%m-%d %H:%M %Z"):
+            with pytest.raises(kw.BadParameters, match="time zone where it cannot be read"):
+                kw.orders(FRAME, date_format=form)
 
     @pytest.mark.parametrize(
         ("texts", "form", "first"),

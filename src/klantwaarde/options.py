@@ -47,7 +47,7 @@ HELP = {
     "unreadable": "What to do with text that is no date or number: error or set_aside.  [default: error]",
     "decimal": "Decimal mark of numbers in text: . or ,  [default: found out]",
     "date_format": "How dates in text are written, such as %d-%m-%Y.  [default: found out]",
-    "timezone": "Where days begin, for instants.  [default: UTC]",
+    "timezone": "Where days begin, for times with a zone.  [default: UTC; in text, as written]",
     "encoding": "Encoding of text files.  [default: utf-8]",
     "table": "Table in a DuckDB file or a database, or sheet of an Excel file.",
     "query": "Statement in a database, in place of --table; it can only read.",

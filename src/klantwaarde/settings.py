@@ -47,7 +47,7 @@ class Settings:
     unreadable: str = "error"
     decimal: str | None = None
     date_format: str | None = None
-    timezone: str = "UTC"
+    timezone: str | None = None
     encoding: str = "utf-8"
     table: str | None = None
     query: str | None = None

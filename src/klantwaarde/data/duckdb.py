@@ -57,6 +57,7 @@ class DuckDB:
         if threads is not None:
             self._set("threads", str(threads))
         self._made = 0
+        self.place: str | None = None
         self._tables: dict[str, bool] = {}  # by name: whether it is on disk
         self._file: Path | None = None
         self.inputs: list[Input] = []
@@ -111,9 +112,10 @@ class DuckDB:
         """Tables that are created within it are forgotten at its end; what reads them later fails."""
         return forgetting(self._tables, self.drop)
 
-    def set_timezone(self, timezone: str) -> None:
-        """Where days begin, for instants."""
-        self._set("timezone", timezone)
+    def set_timezone(self, timezone: str | None) -> None:
+        """Where days begin, for instants; None: nobody said, so in UTC."""
+        self.place = timezone
+        self._set("timezone", timezone or "UTC")
 
     def numbered(self, table: str) -> str:
         """SQL of the table with a column `line`: 1, 2, ... in the order of the source."""

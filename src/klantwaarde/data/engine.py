@@ -29,12 +29,15 @@ class Engine(Protocol):
     inputs: list[Input]
     """The files and folders that it has been given to read: nothing is written on them."""
 
+    place: str | None
+    """Where days begin for instants, if anybody said so."""
+
     def new_name(self, stem: str) -> str:
         """A table name that is not in use yet."""
         ...
 
-    def set_timezone(self, timezone: str) -> None:
-        """Where days begin, for instants."""
+    def set_timezone(self, timezone: str | None) -> None:
+        """Where days begin, for instants; None: nobody said, so in UTC."""
         ...
 
     def register(self, name: str, table: pa.Table) -> None:

@@ -11,6 +11,7 @@ from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.mends import Mends
 from klantwaarde.data.names import MONEY, PRICE
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
+from klantwaarde.data.zones import refuse_without_zone
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:
@@ -71,11 +72,13 @@ def _date(engine: Engine, source: str, column: str, kind: str, fmt: str | None, 
     _refuse_null(column, kind)
     if of_type.is_text(kind):
         return read_dates(_parsing(engine, column), source, column, fmt, strict=strict)
-    return typed_day(engine, column, kind)
+    return typed_day(engine, source, column, kind)
 
 
-def typed_day(engine: Engine, column: str, kind: str) -> Reading:
+def typed_day(engine: Engine, source: str, column: str, kind: str) -> Reading:
     """How a column of dates or timestamps is read. Raises BadOrders for one of another type."""
+    if of_type.is_clock(kind):
+        refuse_without_zone(engine, source, column, is_text=False)
     if of_type.is_day(kind):
         return Reading(engine.finite_day(column, kind))
     raise BadOrders(

@@ -88,7 +88,7 @@ def _reader(base: Engine) -> DuckDB:
     """An embedded engine beside another: it reads text, data frames and databases."""
     reader = DuckDB()
     if isinstance(base, spark.Spark):
-        reader.set_timezone(base.session.conf.get("spark.sql.session.timeZone") or "UTC")
+        reader.set_timezone(base.place)
     return reader
 
 
@@ -134,7 +134,7 @@ def day_reading(source: Opened, column: str, manner: Manner) -> Reading:
     if of_type.is_text(kind):
         reading = read_dates(_parsing(source, column), source.name, column, manner.date_format, strict=False)
         return reading._replace(sql=day_of(reading.sql))
-    return Reading(day_of(typed_day(source.engine, column, kind).sql))
+    return Reading(day_of(typed_day(source.engine, source.name, column, kind).sql))
 
 
 def number_reading(source: Opened, column: str, manner: Manner) -> Reading:

@@ -116,7 +116,7 @@ def orders(
     unreadable: Literal["error", "set_aside"] = "error",
     decimal: Literal[".", ","] | None = None,
     date_format: str | None = None,
-    timezone: str = "UTC",
+    timezone: str | None = None,
     encoding: str = "utf-8",
     table: str | None = None,
     query: str | None = None,
@@ -164,7 +164,7 @@ def orders(
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
-    profile = _profile(runs, views, columns, timezone, mends)
+    profile = _profile(runs, views, columns, timezone or "UTC", mends)
     profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
@@ -192,7 +192,7 @@ def _open(
     engine: str,
     master: str,
     memory_limit: str | None,
-    timezone: str,
+    timezone: str | None,
     where: Mapping[str, Any],
 ) -> tuple[Engine, str, str]:
     """The engine, the name of the source in it, and what the source is, in words."""
@@ -212,10 +212,10 @@ def _open(
     return embedded, "source", open_source(embedded, "source", source, **where)
 
 
-def check_reading(encoding: str, timezone: str, date_format: str | None, decimal: str | None) -> None:
+def check_reading(encoding: str, timezone: str | None, date_format: str | None, decimal: str | None) -> None:
     """Raise BadParameters for a manner of reading that there is not: before anything is read."""
     check_encoding(encoding)
-    if timezone not in available_timezones():
+    if timezone is not None and timezone not in available_timezones():
         close = difflib.get_close_matches(timezone, available_timezones(), n=1)
         hint = f" Did you mean {close[0]}?" if close else " Give a name such as 'Europe/Amsterdam'."
         raise BadParameters(f"{named('timezone', timezone)} is not known.{hint}")
@@ -350,7 +350,7 @@ def _refuse_dates(profile: Mapping[str, Any], column: str) -> None:
 
 
 def _notes(
-    readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str, *, instants: bool
+    readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str | None, *, instants: bool
 ) -> tuple[Message, ...]:
     notes = [reading.rule for reading in readings.values() if reading.rule is not None]
     notes += [
@@ -365,8 +365,10 @@ def _notes(
         for name, reading in readings.items()
         if reading.currency is not None
     ]
-    if instants:
-        notes.append(message("column_instants", column=f"{columns.date!r}", timezone=timezone))
+    if instants or (readings["date"].zoned and timezone is not None):
+        notes.append(message("column_instants", column=f"{columns.date!r}", timezone=timezone or "UTC"))
+    elif readings["date"].zoned:
+        notes.append(message("column_zoned", column=f"{columns.date!r}"))
     if amount == "auto" and columns.amount is None and columns.price is None:
         notes.append(message("no_amounts"))
     return tuple(notes)

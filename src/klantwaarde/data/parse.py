@@ -9,6 +9,7 @@ import duckdb
 from klantwaarde.data.currency import unmarked
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import identifier, literal
+from klantwaarde.data.zones import day_in_place, form_without_zone, refuse_without_zone, without_zone, zone_of
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
@@ -19,7 +20,7 @@ DATE_FORMATS = (
 SWAPPED = {day: month for mark in "-/." for one in [(f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y")]
            for day, month in (one, one[::-1])}  # fmt: skip
 """The form with day and month in the other order."""
-TIME = r"^\s*([0-9./-]+?)([ T]+[0-9:.]+\s*([AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?\s*$"
+TIME = r"^\s*([0-9./-]+?)([ T]+[0-9:.]+\s*([AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?)?\s*$"
 POINT = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?([eE][+-]?[0-9]+)?$|^[+-]?\.[0-9]+$"
 COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$|^[+-]?,[0-9]+$"
 EXAMPLES = 3
@@ -39,6 +40,8 @@ class Reading(NamedTuple):
     currency: str | None = None
     without: int = 0
     """Numbers without a mark of a currency, beside those with one."""
+    zoned: bool = False
+    """Whether times in text name a zone."""
 
 
 def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, strict: bool) -> Reading:
@@ -46,11 +49,9 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
     part = f"regexp_extract({identifier(column)}, {literal(TIME)}, 1)"
     if fmt is not None:
         check_format(fmt)
+        fmt, whole = form_without_zone(fmt), without_zone(column)
         # A format of the user's own may hold words and the time; else the part before the time is read by it.
-        part = (
-            f"case when try_strptime(trim({identifier(column)}), {literal(fmt)}) is null then {part} "
-            f"else trim({identifier(column)}) end"
-        )
+        part = f"case when try_strptime({whole}, {literal(fmt)}) is null then {part} else {whole} end"
     formats = (fmt,) if fmt is not None else DATE_FORMATS
     fits = _date_fits(engine, source, column, part, formats)
     filled, good = fits.pop("filled"), {form: fits[str(i)] for i, form in enumerate(formats)}
@@ -65,11 +66,16 @@ def read_dates(engine: DuckDB, source: str, column: str, fmt: str | None, *, str
         known = good[best] or fmt is not None
         reason = f"no dates of the form {best}" if known else "no dates we know, with years of four digits"
         _refuse_unreadable(engine, source, column, sql, reason, f"say how they are written with {named('date_format')}")
-    return Reading(sql, message("column_form", column=f"{column!r}", form=best), unreadable, fits["zones"])
+    refuse_without_zone(engine, source, column, is_text=True)
+    if engine.place is not None and fits["zoned"]:
+        sql = day_in_place(column, sql)
+    said = message("column_form", column=f"{column!r}", form=best)
+    return Reading(sql, said, unreadable, fits["zones"], zoned=fits["zoned"] > 0)
 
 
 def check_format(fmt: str) -> None:
     """Raise BadParameters for a form of dates that nobody can read."""
+    fmt = form_without_zone(fmt)
     try:
         with duckdb.connect() as engine:
             engine.execute(f"select try_strptime('', {literal(fmt)}) as day")
@@ -104,11 +110,15 @@ def _date_fits(engine: DuckDB, source: str, column: str, part: str, formats: tup
     split = f"regexp_extract({identifier(column)}, {literal(TIME)}, ['day', 'time', 'half', 'zone']) as {FOUND}"
     # With a format of the user's own, days may come with their times: as many as lines, and only one format to try.
     grouped = formats == DATE_FORMATS
+    if not grouped:  # words may stand before the time
+        text = identifier(column)
+        zone = f"case when regexp_matches({text}, ':[0-9]') then replace({zone_of(column)}, 'UTC', 'Z') end as zone"
     days = (
         f"{FOUND}.day as day, {zone}, sum({LINES}) as lines" if grouped else f"{part} as day, {zone}, {LINES} as lines"
     )
     return engine.one(
-        f"select {counts}, coalesce(sum(lines), 0) as filled, count(distinct zone) as zones "
+        f"select {counts}, coalesce(sum(lines), 0) as filled, count(distinct zone) as zones, "
+        "count(*) filter (where zone <> '') as zoned "
         f"from (select {days} from (select *, {split} from ({_texts(engine, source, column)}) as texts) as found "
         f"{'group by all' if grouped else ''}) as days"
     )

@@ -101,10 +101,19 @@ def _open_database(engine: DuckDB, name: str, file: str, table: str | None) -> N
             raise BadOrders(f"{file} is a database of SQLite. Give its address: sqlite://{Path(file).absolute()}.")
     engine.connection.execute(f"attach {literal(file)} as {name}_file (read_only)")
     found = engine.rows(
-        "select table_schema, table_name from information_schema.tables where table_catalog = $catalog order by all",
+        "select table_schema, table_name, table_type from information_schema.tables where table_catalog = $catalog "
+        "order by all",
         {"catalog": f"{name}_file"},
     )
+    # A view runs what whoever made the file wrote: it may read any file of whoever opens it.
+    views = [row["table_name"] for row in found if row["table_type"] != "BASE TABLE"]
+    found = [row for row in found if row["table_type"] == "BASE TABLE"]
     names = [row["table_name"] for row in found]
+    if table is not None and table in views and table not in names:
+        raise BadOrders(
+            f"{table!r} in {file} is a view: it would run a statement of whoever made the file. If you trust it, "
+            f"make a table of it: create table t as from {identifier(table)}."
+        )
     if table is None and len(names) == 1:
         table = names[0]
     if table is None or table not in names:

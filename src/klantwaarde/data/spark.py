@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,6 +51,7 @@ class Spark:
         self.session = session
         self._prefix = f"kw{os.getpid()}_{next(_COUNTER)}"
         self._made = 0
+        self.place: str | None = None
         self._kept: dict[str, DataFrame] = {}
         self.inputs: list[Input] = []
 
@@ -58,9 +60,10 @@ class Spark:
         self._made += 1
         return f"{self._prefix}_{stem}_{self._made}"
 
-    def set_timezone(self, timezone: str) -> None:
-        """Where days begin, for instants."""
-        self.session.conf.set("spark.sql.session.timeZone", timezone)
+    def set_timezone(self, timezone: str | None) -> None:
+        """Where days begin, for instants; None: nobody said, so in UTC."""
+        self.place = timezone
+        self.session.conf.set("spark.sql.session.timeZone", timezone or "UTC")
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table known by a name; joins send it whole to every worker."""
@@ -227,13 +230,36 @@ def start(master: str) -> Spark:
 
 def open_source(engine: Spark, name: str, source: Any) -> str:
     """Make a Spark data frame or a Parquet path known to the engine as `name`; what it is, in words."""
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - optional
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
+
+    try:
+        return _open_source(engine, name, source)
+    except (PySparkException, Py4JJavaError) as error:
+        # What Spark says may hold the address that it was given.
+        path = as_address("a Spark DataFrame" if is_frame(source) else os.fspath(source))
+        text = scrubbed(_reason(error), path)
+        raise BadOrders(f"{path} cannot be read by Spark: {text}") from scrub(error, path)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, from the deepest cause that says so."""
+    causes = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line.removeprefix("Caused by: ") for line in causes if line.startswith("Caused by: ")]
+    return (said or causes or [type(error).__name__])[-1 if said else 0][:300]
+
+
+def _open_source(engine: Spark, name: str, source: Any) -> str:
     if is_frame(source):
+        _refuse_twice(source.columns)
         source.createOrReplaceTempView(name)
         told = "a Spark DataFrame"
     elif isinstance(source, str) or hasattr(source, "__fspath__"):
         path = as_address(os.fspath(source))
         told = str(path)
-        _read(engine, path).createOrReplaceTempView(name)
+        read = engine.session.read.parquet(revealed(path))
+        _refuse_twice(read.columns)
+        read.createOrReplaceTempView(name)
     else:
         raise BadOrders("On Spark, orders come as a Spark DataFrame or as a Parquet path.")
     if not engine.rows(f"select 1 as one from {name} limit 1"):
@@ -241,14 +267,11 @@ def open_source(engine: Spark, name: str, source: Any) -> str:
     return told
 
 
-def _read(engine: Spark, path: str) -> DataFrame:
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
-
-    try:
-        return engine.session.read.parquet(revealed(path))
-    except PySparkException as error:
-        text = scrubbed(str(error).splitlines()[0], path)
-        raise BadOrders(f"{path} cannot be read as Parquet by Spark: {text}") from scrub(error, path)
+def _refuse_twice(columns: Sequence[str]) -> None:
+    counts = Counter(name.lower() for name in columns)
+    twice = sorted({name for name in columns if counts[name.lower()] > 1})
+    if twice:
+        raise BadOrders(f"There is more than one column called {', '.join(twice)}. Give each column its own name.")
 
 
 def _plain(table: pa.Table) -> pa.Table:
