@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xlsxwriter
 
 import klantwaarde as kw
 from klantwaarde.cli import main
@@ -141,6 +142,17 @@ def orders_table(rng: random.Random) -> pa.Table:
     return pa.table(table)
 
 
+def workbook(rng: random.Random) -> bytes:
+    """The orders as text cells of a workbook."""
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    sheet = book.add_worksheet()
+    for at, line in enumerate(orders_text(rng).splitlines()[:40]):
+        sheet.write_row(at, 0, line.split(","))
+    book.close()
+    return buffer.getvalue()
+
+
 def any_json(rng: random.Random, value: Any) -> Any:
     """The same with one value deep inside replaced, left out or renamed."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
@@ -213,6 +225,7 @@ def furnish(rng: random.Random, made: World) -> None:
     buffer = io.BytesIO()
     pq.write_table(orders_table(rng), buffer)
     Path("o.parquet").write_bytes(spoiled(rng, buffer.getvalue()))
+    Path("o.xlsx").write_bytes(spoiled(rng, workbook(rng)))
     Path("s.toml").write_bytes(spoiled(rng, settings_text(rng).encode()))
     model = any_json(rng, made.model) if rng.random() < 0.7 else made.model
     Path("m.json").write_bytes(spoiled(rng, json.dumps(model).encode()))
@@ -259,7 +272,7 @@ def words_of(rng: random.Random) -> list[str]:
     """A command with its flags, a few of them at random."""
     _, command, flags = rng.choices(COMMANDS, [weight for weight, _, _ in COMMANDS])[0]
     source = rng.choice(
-        ("o.csv", "o.csv", "o.parquet", "o.parquet", "o.csv.gz", "t.txt", "folder.csv", rng.choice(WORDS))
+        ("o.csv", "o.csv", "o.parquet", "o.parquet", "o.csv.gz", "o.xlsx", "t.txt", "folder.csv", rng.choice(WORDS))
     )
     names = {"report": ("results", rng.choice(WORDS)), "sample": ("x.csv", rng.choice(WORDS))}
     found = [command] if command == "sql" else [command, rng.choice(names.get(command, (source,)))]

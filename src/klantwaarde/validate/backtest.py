@@ -117,7 +117,9 @@ def check_models(names: Sequence[str]) -> None:
     """Raise BadParameters for a name that is no timing model."""
     unknown = [name for name in names if name not in MODELS]
     if unknown:
-        raise BadParameters(f"{', '.join(map(repr, unknown))} is no timing model. Choose from {', '.join(MODELS)}.")
+        raise BadParameters(
+            f"{', '.join(name or repr(name) for name in unknown)} is no timing model. Choose from {', '.join(MODELS)}."
+        )
 
 
 def _arrays(table: pa.Table, unit: str) -> tuple[_History, Array, Array]:
