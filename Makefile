@@ -10,7 +10,7 @@ SECONDS ?= 1200
 OUT ?= results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench evidence fuzz docs clean
+.PHONY: help demo test test-fast test-lowest test-matrix check format bench evidence fuzz docs clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,23 @@ test: $(VENV)/.dev  ## The whole test suite
 
 test-fast: $(VENV)/.dev  ## The quick part of it, while you work
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+# Old libraries are allowed what newer ones beneath them deprecate.
+test-lowest:  ## The quick tests on the lowest versions that pyproject.toml allows
+	@test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	PIP_CONSTRAINT=$(CURDIR)/constraints-lowest.txt .venv-lowest/bin/pip install --quiet --disable-pip-version-check \
+		--editable '.[test,sqlite]'
+	.venv-lowest/bin/python -m pytest -n 2 -m 'not slow' -W ignore::DeprecationWarning -W ignore::FutureWarning
+
+test-matrix:  ## The quick tests on the newer Pythons that are found
+	@for version in 3.12 3.13; do \
+		python=$$(command -v python$$version || ls -d $$HOME/.pyenv/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
+		"$$python" -c '' 2>/dev/null || python=$$(ls -d $$HOME/.pyenv/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
+		[ -n "$$python" ] || { echo "Python $$version is skipped: none was found on PATH or with pyenv."; continue; }; \
+		venv=.venv-$$version; test -x $$venv/bin/python || "$$python" -m venv $$venv; \
+		PIP_CONSTRAINT=$(CURDIR)/constraints.txt $$venv/bin/pip install --quiet --disable-pip-version-check \
+			--editable '.[test,postgres]' && $$venv/bin/python -m pytest -n 2 -m 'not slow' || exit 1; \
+	done
 
 check: $(VENV)/.dev  ## Style, types, imports, spelling
 	$(BIN)/ruff check .

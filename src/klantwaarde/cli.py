@@ -44,7 +44,7 @@ from klantwaarde.options import (
 )
 from klantwaarde.outputs import check_list, check_run, read_by
 from klantwaarde.pipeline import Run, report_again, run
-from klantwaarde.screen import one_line, put, put_plain, say, show, words
+from klantwaarde.screen import one_line, put, put_script, say, show, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest, check_models
 from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
@@ -193,9 +193,9 @@ def sql_command(
         check_list(out / name, (), read_by(None, fit=fit, cells=cells, config=config), parent=False)
     base = base_of(vars(settings), dialect)
     if fit is None or cells is None:
-        put_plain(counting_script(base).rstrip("\n"))
+        put_script(counting_script(base).rstrip("\n"))
         return
-    put_plain(scoring_script(base, wishes_of(vars(settings)), fit, cells, out).rstrip("\n"))
+    put_script(scoring_script(base, wishes_of(vars(settings)), fit, cells, out).rstrip("\n"))
     say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
 
 

@@ -42,6 +42,7 @@ from klantwaarde.outputs import check_run, read_by
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
+from klantwaarde.shown import masked
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.same_base import refuse_new_orders
 from klantwaarde.validate.tracking import Tracking, tracking
@@ -319,7 +320,7 @@ def _facts(
 ) -> dict[str, Any]:
     words = {
         "language": settings.language,
-        "title": settings.title or settings.name(),
+        "title": masked(settings.title or settings.name()),
         "currency": settings.currency,
         "version": version("klantwaarde"),
     }

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from klantwaarde.shown import masked, shown, visible
+from klantwaarde.errors import BadParameters
+from klantwaarde.shown import OBEYED, masked, shown, visible
 
 ENOUGH = 141
 """The exit code of a program whose reader has gone."""
@@ -76,7 +77,7 @@ def one_line(text: object) -> str:
 def print_json(value: Any) -> None:
     """A plain value for machines, on standard output: JSON has escapes of its own."""
     text = json.dumps(_masked(value), indent=2, ensure_ascii=not _can_all())
-    put_plain(re.sub(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text))
+    put_plain(OBEYED.sub(lambda found: found[0] if found[0] == "\n" else _escaped(found), text))
 
 
 def put(text: object, style: str = "") -> None:
@@ -91,6 +92,14 @@ def put_plain(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         enough()
+
+
+def put_script(sql: str) -> None:
+    """Statements for another system, on standard output as they are. Raises BadParameters where a name cannot stand."""
+    odd = next((line for line in sql.split("\n") if visible(line, keep="\t") != line), None)
+    if odd is not None:
+        raise BadParameters(f"A name holds a character that a terminal obeys: {visible(odd.strip())}. Rename it.")
+    put_plain(sql)
 
 
 def enough() -> NoReturn:

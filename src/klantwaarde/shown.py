@@ -26,7 +26,7 @@ _NO_HOST = re.compile(
 """What stands where a port should, and is none: the host was forgotten."""
 _NO_SCHEME = re.compile(r"""([^\s:/@'"(]+:)(?!//)[^\s@\ue000-\ue002]+(@[\w.-]+(?::\d|/))""")
 
-_OBEYED = re.compile(
+OBEYED = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 """Controls, turns of the direction, marks without width, and halves of characters."""
@@ -50,7 +50,7 @@ def masked(text: str) -> str:
 
 def visible(text: str, keep: str = "") -> str:
     r"""The text with characters that would be obeyed as escapes: \x1b for ESC. keep: those that stay, as they are."""
-    return _OBEYED.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+    return OBEYED.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
 
 
 def _escape(character: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from klantwaarde.report.said import said_in
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
 from klantwaarde.report.words import COLUMNS, MONEY_COLUMNS, TOTAL_COLUMNS
+from klantwaarde.shown import visible
 from klantwaarde.wording.message import LANGUAGES
 
 if TYPE_CHECKING:
@@ -39,14 +41,17 @@ def write_report(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def render(facts: Mapping[str, Any]) -> str:
-    """The report as one HTML page that needs no network, fonts or scripts."""
+    """The report as one HTML page that needs no network, fonts or scripts, and asks the browser to allow none.
+
+    What a reader's screen would obey and not show (ids may hold anything) is shown as escapes.
+    """
     # Facts of before there were these can be told again.
-    facts = {"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts)
+    facts = _visible({"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts))
     speech = Speech(_language(facts["language"]), facts["currency"], facts["money_is"])
     facts = said_in(facts, speech.language, speech.currency)
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
-    return template.render(
+    page = template.render(
         facts=facts,
         say=speech,
         pictures=pictures,
@@ -64,6 +69,16 @@ def render(facts: Mapping[str, Any]) -> str:
         rule=facts["at_risk_rule"],
         fit_told=partial(_fit_told, speech=speech),
     )
+    return visible(page, keep="\n\t")
+
+
+def _visible(value: Any) -> Any:
+    """The facts as what is drawn can hold them: what would be obeyed, as escapes."""
+    if isinstance(value, str):
+        return visible(value, keep="\n\t")
+    if isinstance(value, dict):
+        return {_visible(key): _visible(item) for key, item in value.items()}
+    return [_visible(item) for item in value] if type(value) in {list, tuple} else value
 
 
 def drawable(name: str, facts: Mapping[str, Any]) -> bool:
@@ -120,7 +135,8 @@ def _picture(name: str, facts: Mapping[str, Any], speech: Speech) -> Markup:
 def svg(draw: Callable[[], Figure], name: str, title: str, told: str) -> Markup:
     """An inline SVG with ids that begin with `name`, and a title and words for those who cannot see it."""
     page = io.StringIO()
-    with style.context(DRAWING, after_reset=True):
+    with style.context(DRAWING, after_reset=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the reader's browser has its own fonts
         draw().savefig(page, format="svg", metadata={"Date": None})
     # Our own drawing, with title and words escaped; the labels in it are escaped by Matplotlib.
     return Markup(_inline(page.getvalue(), name, str(escape(title)), str(escape(told))))  # noqa: S704
