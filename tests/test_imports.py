@@ -13,7 +13,7 @@ import pytest
 import klantwaarde as kw
 from klantwaarde.estimate.blocks import by_threads
 
-SLOW = ("scipy.stats", "scipy.optimize", "scipy.ndimage", "scipy.sparse.linalg", "pandas", "polars", "matplotlib",
+SLOW = ("scipy.stats", "scipy.optimize", "scipy.ndimage", "pandas", "polars", "matplotlib",
         "jinja2", "pyarrow.dataset", "pyspark", "adbc_driver_manager")  # fmt: skip
 """What takes long to load, and what most of a session does without."""
 
