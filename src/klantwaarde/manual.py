@@ -31,7 +31,7 @@ CODES = (
 )
 
 PANELS = {
-    "Columns": ("customer_id", "date", "amount", "quantity", "price", "margin", "order_id", "return_of",
+    "Columns": ("customer_id", "date", "amount", "quantity", "price", "margin", "order_id", "return_of", "refunded",
                 "status_column", "category", "store"),
     "Reading": ("table", "query", "decimal", "date_format", "timezone", "encoding", "duplicates", "unreadable",
                 "where", "status_counts", "fold_ids", "placeholder_ids", "one_total_per_order", "latest_per_order",

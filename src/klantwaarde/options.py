@@ -40,6 +40,7 @@ HELP = {
     "price": "Column of the price, with --quantity.",
     "margin": "Column of the margin earned on the line.",
     "order_id": "Column of the order number: ties returns to orders, and is checked.",
+    "refunded": "Column of money given back of the line, taken off on the line's own day.",
     "return_of": "Column with the number of the order that a return reverses, with --order-id.",
     "one_total_per_order": "Where all lines of an order carry one amount, it is its total and counts once.",
     "latest_per_order": "Of an order that comes again, in a later export or on a later day, the latest counts.",

@@ -43,6 +43,7 @@ class Settings:
     return_of: str | None = None
     one_total_per_order: bool = False
     latest_per_order: bool = False
+    refunded: str | None = None
     duplicates: str = "keep"
     unreadable: str = "error"
     decimal: str | None = None
@@ -103,7 +104,7 @@ class Settings:
         self._becomes("influence_share", share_of(self.influence_share))
         check_partitions(self.partitions())
         check_reading(self.encoding, self.timezone, self.date_format, self.decimal)
-        check_money(self.amount, self.quantity, self.price, self.margin)
+        check_money(self.amount, self.quantity, self.price, self.margin, self.refunded)
         _refuse_together(self)
         _check_days(self)
 
@@ -163,6 +164,7 @@ SOURCE = (
     "return_of",
     "one_total_per_order",
     "latest_per_order",
+    "refunded",
     "duplicates",
     "unreadable",
     "decimal",

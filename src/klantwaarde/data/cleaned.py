@@ -20,6 +20,8 @@ STATUS = ("status", "financial_status", "order_status", "orderstatus", "payment_
           "betaalstatus", "cancelled_at", "canceled_at")  # fmt: skip
 CURRENCY = ("currency", "currency_code", "valuta")
 """Names of columns, in small letters, that say whether a line should count."""
+REFUNDED = ("refunded_amount", "amount_refunded", "total_refunded", "refunded_total", "refund_amount", "refund_value",
+            "refund_total", "terugbetaald")  # fmt: skip
 FEW_VALUES = 20
 OFTEN = 3
 """Times as many days as the average, or as the next: so often a number stands for no id, an id for no customer."""
@@ -183,6 +185,8 @@ def unused(base: Customers) -> Iterator[Check]:
     asked = {one.column for one in orders.chosen.conditions} | {orders.chosen.status_column, *orders.columns}
     for column in base.engine.columns(orders.source):
         plain_name = column.strip().lower().replace(" ", "_")
+        if column not in asked and plain_name in REFUNDED and orders.has_money:
+            yield from _not_taken_off(base, column)
         if column not in asked and plain_name in STATUS + CURRENCY:
             yield from _unused(base, column, is_currency=plain_name in CURRENCY)
 
@@ -211,6 +215,18 @@ def _unused(base: Customers, column: str, *, is_currency: bool) -> Iterator[Chec
         remedy=message("unused_currency_remedy" if is_currency else "unused_status_remedy", column=column),
         setting=_choosing(column, by_status=not is_currency and len(rows) <= FEW_VALUES),
     )
+
+
+def _not_taken_off(base: Customers, column: str) -> Iterator[Check]:
+    """Money given back that a column of the source holds, and that nobody takes off."""
+    cell = f"cast({identifier(column)} as varchar)"
+    some = " or ".join(f"{cell} like '%{digit}%'" for digit in range(1, 10))  # text or number, in any currency
+    count = base.engine.one(f"select count(*) as n from {base.orders.source} where {some}")["n"]
+    if count:
+        said = message("unused_refunds", n=count, column=column)
+        remedy = message("unused_refunds_remedy", column=column)
+        setting = Setting("refunded", f'"{column}"')
+        yield Check("correct", "refunds not taken off", "warning", count, said, remedy=remedy, setting=setting)
 
 
 def _choosing(column: str, *, by_status: bool) -> Setting:

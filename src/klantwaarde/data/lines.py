@@ -31,6 +31,7 @@ class Columns(NamedTuple):
     margin: str | None
     order_id: str | None
     return_of: str | None = None
+    refunded: str | None = None
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def readings_of(
 ) -> dict[str, Reading]:
     """How each column of a date or a number is read: "date", and the others by name."""
     readings = {"date": _date(engine, source, columns.date, types[columns.date], fmt, strict=strict)}
-    for name in (columns.amount, columns.quantity, columns.price, columns.margin):
+    for name in (columns.amount, columns.quantity, columns.price, columns.margin, columns.refunded):
         if name is not None:
             readings[name] = _number(engine, source, name, types[name], decimal, strict=strict)
     _refuse_two_currencies(columns, readings)
@@ -61,7 +62,7 @@ def readings_of(
 
 def _refuse_two_currencies(columns: Columns, readings: Mapping[str, Reading]) -> None:
     """Margins are of the same currency as amounts."""
-    parts = [name for name in (columns.amount, columns.price, columns.margin) if name is not None]
+    parts = [name for name in (columns.amount, columns.price, columns.margin, columns.refunded) if name is not None]
     named = {readings[name].currency: name for name in parts if readings[name].currency is not None}
     if len(named) > 1:
         said = " and ".join(f"{name!r} in {currency}" for currency, name in named.items())
@@ -136,19 +137,41 @@ def create_lines(
     views = Views(*map(engine.new_name, Views._fields))
     customer, day = _customer(columns.customer_id, types), day_of(readings["date"].sql)
     amount = amount_of(columns, readings)
+    who = f"{customer} as customer_id, {day} as day"
     selected = (
-        f"select {customer} as customer_id, {day} as day, {amount} as amount, "
+        f"select {who}, {amount} as amount, "
         f"{money_of(columns.margin, readings)} as margin, 1 as lines, {number_of(columns.order_id)} as order_id, "
         f"{number_of(columns.return_of)} as return_of, 0 as came from "
     )
     kept = f"(select distinct * from {source}) as {source}" if mends.distinct else source
-    engine.view(views.read_lines, f"{selected}{source}")
-    engine.view(views.all_lines, _mended(engine, f"{selected}{kept}", mends))
+    read, kept = (f"{selected}{lines}{_refunds(columns, readings, who, lines)}" for lines in (source, kept))
+    engine.view(views.read_lines, read)
+    engine.view(views.all_lines, _mended(engine, kept, mends))
     needs = ["customer_id is not null", "day is not null"]
     if columns.amount is not None or columns.price is not None:
         needs.append("amount is not null")
     engine.view(views.lines, f"select * from {views.all_lines} where {' and '.join(needs)}")
-    return views, (customer, day, amount)
+    return views, (customer, day, net_of(columns, readings))
+
+
+def _refunds(columns: Columns, readings: Mapping[str, Reading], who: str, lines: str) -> str:
+    """SQL that adds what the refunded column says was given back, as returns on the day of their order; no lines."""
+    if columns.refunded is None:
+        return ""
+    money, number = money_of(columns.refunded, readings), number_of(columns.order_id)
+    return (
+        f" union all select {who}, cast(-abs({money}) as {MONEY}) as amount, cast(null as {MONEY}) as margin, "
+        f"0 as lines, {number} as order_id, {number} as return_of, 0 as came from {lines} "
+        f"where {money} <> 0 and {amount_of(columns, readings)} is not null"
+    )
+
+
+def net_of(columns: Columns, readings: Mapping[str, Reading]) -> str:
+    """SQL of a line's amount without what the line says was given back."""
+    amount = amount_of(columns, readings)
+    if columns.refunded is None:
+        return amount
+    return f"({amount} - coalesce(abs({money_of(columns.refunded, readings)}), 0))"
 
 
 def _mended(engine: Engine, lines: str, mends: Mends) -> str:

@@ -20,8 +20,13 @@ class Mends(NamedTuple):
         """Whether order numbers say what is dropped."""
         return self.one_total or self.latest
 
-    def check(self, order_id: str | None) -> None:
-        """Raise BadParameters without an order number to go by."""
+    def check(self, order_id: str | None, refunded: str | None = None) -> None:
+        """Raise BadParameters without an order number to go by, and where a refund might be counted per line."""
+        if self.one_total and refunded is not None:
+            raise BadParameters(
+                f"{named('one_total_per_order')} and {named('refunded')} do not go together: lines of one order cannot "
+                "say whether each repeats the refund. Give one line per order."
+            )
         asked = {"one_total_per_order": self.one_total, "latest_per_order": self.latest}
         for name in [name for name, is_asked in asked.items() if is_asked and order_id is None]:
             raise BadParameters(f"{named(name)} goes by the order number: name its column with {named('order_id')}.")

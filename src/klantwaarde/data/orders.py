@@ -15,7 +15,7 @@ from klantwaarde.data.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
-from klantwaarde.data.lines import EPOCH, Columns, Views, create_lines, create_occasions, readings_of
+from klantwaarde.data.lines import EPOCH, Columns, Views, amount_of, create_lines, create_occasions, readings_of
 from klantwaarde.data.mends import NO_MENDS, Mends, dropped
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
 from klantwaarde.data.returns import create_ties
@@ -112,6 +112,7 @@ def orders(
     return_of: str | None = None,
     one_total_per_order: bool = False,
     latest_per_order: bool = False,
+    refunded: str | None = None,
     duplicates: Literal["keep", "drop"] = "keep",
     unreadable: Literal["error", "set_aside"] = "error",
     decimal: Literal[".", ","] | None = None,
@@ -138,7 +139,8 @@ def orders(
     there is one. margin: money earned on the line, where it is known per line. Lines that are equal in every
     column are kept and reported, or dropped with duplicates="drop". order_id: the order number, by which a return on a
     later day is netted with its order; return_of: the number of the order that a return reverses, where the return has
-    a number of its own. one_total_per_order, latest_per_order: an order counts once, by its number. where: conditions
+    a number of its own; refunded: money given back of the line, where a column says it, which is taken off on the
+    line's own day. one_total_per_order, latest_per_order: an order counts once, by its number. where: conditions
     that lines must meet to count, such as "total > 0" or "status in (paid, 'part paid')"; status_column with
     status_counts: the statuses that count.
     fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
@@ -149,23 +151,23 @@ def orders(
     _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
     _refuse_words(placeholder_ids=(placeholder_ids, ("keep", "set_aside")))
     check_reading(encoding, timezone, date_format, decimal)
-    check_money(amount, quantity, price, margin)
+    check_money(amount, quantity, price, margin, refunded)
     place = {"table": table, "query": query, "encoding": encoding}
     runs, name, told = _open(source, engine, master, memory_limit, timezone, place)
     runs.inputs += inputs("orders", source)
     types = runs.columns(name)
-    columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id, return_of)
+    columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id, return_of, refunded)
     of_type.refuse_ids(columns.customer_id, types[columns.customer_id])
     asked = Cleaning(where, status_column, status_counts, fold_ids, placeholder_ids)
     mends = Mends(duplicates == "drop", one_total_per_order, latest_per_order)
-    mends.check(order_id)
+    mends.check(order_id, refunded)
     picked = chosen(runs, name, types, columns.customer_id, asked)
     name = picked.name
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
     profile = _profile(runs, views, columns, timezone or "UTC", mends)
-    profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings, expressions[2])}
+    profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings)}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
     instants = of_type.is_instant(types[columns.date])
@@ -225,15 +227,18 @@ def check_reading(encoding: str, timezone: str | None, date_format: str | None, 
         check_decimal(decimal)
 
 
-def check_money(amount: str | None, quantity: str | None, price: str | None, margin: str | None) -> None:
+def check_money(
+    amount: str | None, quantity: str | None, price: str | None, margin: str | None, refunded: str | None = None
+) -> None:
     """Raise BadParameters for columns of money that do not go together."""
     both = f"{named('quantity')} and {named('price')}"
     if (quantity is None) != (price is None):
         raise BadParameters(f"{both} go together: give both, or give {named('amount')}.")
     if amount not in {None, "", "auto"} and price is not None:
         raise BadParameters(f"Give either {named('amount')}, or {both}, not all of them.")
-    if margin is not None and amount in {None, ""} and price is None:
-        raise BadParameters(f"{named('margin')} goes with amounts: give {named('amount')} too, or {both}.")
+    for name, column in (("margin", margin), ("refunded", refunded)):
+        if column is not None and amount in {None, ""} and price is None:
+            raise BadParameters(f"{named(name)} goes with amounts: give {named('amount')} too, or {both}.")
 
 
 def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
@@ -252,12 +257,13 @@ def _columns(
     margin: str | None,
     order_id: str | None,
     return_of: str | None,
+    refunded: str | None = None,
 ) -> Columns:
     if amount == "auto":
-        amount = _usual_amount(types, [customer_id, date, quantity, price, margin, order_id])
+        amount = _usual_amount(types, [customer_id, date, quantity, price, margin, order_id, refunded])
     amount = amount or None
-    check_money(amount, quantity, price, margin)
-    columns = Columns(customer_id, date, amount, quantity, price, margin, order_id, return_of)
+    check_money(amount, quantity, price, margin, refunded)
+    columns = Columns(customer_id, date, amount, quantity, price, margin, order_id, return_of, refunded)
     if return_of is not None and order_id is None:
         raise BadParameters(f"{named('return_of')} names orders by number: give {named('order_id')} too.")
     missing = [(part, name) for part, name in columns._asdict().items() if name is not None and name not in types]
@@ -299,13 +305,13 @@ def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, mend
     return seen | dropped(engine, views.read_lines, views.all_lines)
 
 
-def _rounded(engine: Engine, source: str, columns: Columns, readings: Mapping[str, Reading], amount: str) -> int:
+def _rounded(engine: Engine, source: str, columns: Columns, readings: Mapping[str, Reading]) -> int:
     """Lines whose amount has more than the four decimals that are kept."""
     parts = [name for name in (columns.amount, columns.quantity, columns.price) if name is not None]
     if not parts:
         return 0
     given = " * ".join(f"try_cast({readings[name].sql} as double)" for name in parts)
-    off = f"abs({given} - cast({amount} as double)) > 1e-9 * greatest(1, abs({given}))"
+    off = f"abs({given} - cast({amount_of(columns, readings)} as double)) > 1e-9 * greatest(1, abs({given}))"
     return int(engine.one(f"select count(*) as n from {source} where {off}")["n"])
 
 

@@ -6,7 +6,7 @@ select
   cast(sum(amount) as decimal(18, 4)) as amount,
   cast(sum(amount) as decimal(18, 4)) as net,
   cast(sum(margin) as decimal(18, 4)) as margin,
-  cast(count(*) as integer) as lines,
+  cast(sum(lines) as integer) as lines,
   coalesce(sum(amount) > 0 or (sum(amount) = 0 and min(amount) = 0), true) as is_purchase
 from lines
 group by customer_id, day
