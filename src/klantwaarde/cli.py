@@ -317,7 +317,8 @@ def _flag(setting: dict[str, Any] | None) -> str:
     """The setting that goes with a remedy, as it is written on the command line."""
     if setting is None:
         return ""
-    value = "DAY" if setting["value"] is None else setting["value"]
+    missing = "DAY" if setting["name"] == "as_of" else "COLUMN"
+    value = missing if setting["value"] is None else setting["value"]
     return f" (--{setting['name'].replace('_', '-')}{f' {value}' if value else ''})"
 
 

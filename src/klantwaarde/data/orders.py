@@ -167,7 +167,8 @@ def orders(
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
     profile = _profile(runs, views, columns, timezone or "UTC", mends)
-    profile |= {"zones": readings["date"].zones, "rounded": _rounded(runs, name, columns, readings)}
+    zones = readings["date"].zones if timezone is None else 0  # else every time counts on its day in one of them
+    profile |= {"zones": zones, "rounded": _rounded(runs, name, columns, readings)}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
     instants = of_type.is_instant(types[columns.date])
