@@ -44,27 +44,48 @@ def frame(lines: list[Line]) -> pd.DataFrame:
 def by_hand(lines: list[Line], as_of: dt.date) -> dict[str, dict[str, Any]]:
     """One dict per customer, by loops over the lines: the rules as the documentation words them."""
     nets: dict[str, Counter[dt.date]] = defaultdict(Counter)
+    given_back = set()
     for who, day, cents in lines:
         if who is not None and day is not None and cents is not None:
             date = START + dt.timedelta(days=day)
             if date <= as_of:
                 nets[who][date] += cents
+                if cents < 0:
+                    given_back.add((who, date))
     year_ago = as_of.replace(year=as_of.year - 1)
     told = {}
     for who, days in nets.items():
-        bought = sorted(date for date, net in days.items() if net >= 0)
+        stood = _stood(days, {date for one, date in given_back if one == who})
+        bought = sorted(stood)
         told[who] = {
             "occasions": len(days),
             "first_order": bought[0] if bought else None,
             "last_order": bought[-1] if bought else None,
             "orders": len(bought),
             "orders_last_year": sum(date > year_ago for date in bought),
-            "repeat_amount": sum(days[date] for date in bought[1:]) if bought else None,
+            "repeat_amount": sum(stood[date] for date in bought[1:]) if bought else None,
             "revenue": sum(days.values()),
             "revenue_last_year": _some(net for date, net in days.items() if date > year_ago),
             "returned": _some(net for net in days.values() if net < 0),
         }
     return told
+
+
+def _stood(days: Counter[dt.date], given_back: set[dt.date]) -> dict[dt.date, int]:
+    """What is left of each purchase: a day below zero takes from those before it, the latest first."""
+    left: dict[dt.date, int] = {}
+    for date, net in sorted(days.items()):
+        if net > 0 or (net == 0 and date not in given_back):
+            left[date] = net
+        owed = max(-net, 0)
+        for earlier in sorted(left, reverse=True) if owed else ():
+            taken = min(left[earlier], owed)
+            owed -= taken
+            if taken and left[earlier] == taken:
+                del left[earlier]
+            elif taken:
+                left[earlier] -= taken
+    return left
 
 
 def _some(values: Any) -> int | None:

@@ -130,8 +130,15 @@ def customers(
     totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
     if not totals["customers"]:
         raise BadOrders(f"No usable order is dated on or before {end}; all are later. Check the dates.")
-    after = orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
+    after = _after(orders, end)
     return Customers(orders, table, end, unit, totals, after, said, stood, netted)
+
+
+def _after(orders: Orders, end: dt.date) -> Mapping[str, Any]:
+    """Lines, money and customers after a day; nothing is read where the last line lies before it."""
+    if orders.profile["last_day"] <= end:
+        return {"lines": 0, "amount": None, "customers": 0}
+    return orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
 
 
 def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message, ...]]:

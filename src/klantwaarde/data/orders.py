@@ -166,7 +166,8 @@ def orders(
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
-    profile = _profile(runs, views, columns, timezone or "UTC", mends)
+    profiled = runs.new_name("profiled")
+    profile = _profile(runs, views, columns, timezone or "UTC", mends, profiled)
     zones = readings["date"].zones if timezone is None else 0  # else every time counts on its day in one of them
     profile |= {"zones": zones, "rounded": _rounded(runs, name, columns, readings)}
     profile |= left_out(runs, picked, expressions[2])
@@ -176,7 +177,7 @@ def orders(
     occasions = create_occasions(runs, views.lines, columns.absent)
     tied = create_ties(runs, views.lines, numbered=columns.order_id is not None)
     first = (runs, told, columns, name, *views, occasions, tied)
-    seen = window(runs, views.lines, profile["today"])
+    seen = window(runs, views.lines, profile["today"], profiled)
     return Orders(
         *first, profile, notes, duplicates, expressions, seen, picked, numbered=order_id is not None, mends=mends
     )
@@ -295,12 +296,17 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"{told} Name it with {named(part)}."
 
 
-def _profile(engine: Engine, views: Views, columns: Columns, timezone: str, mends: Mends) -> dict[str, Any]:
-    """The look at all lines, and how many lines and how much money were dropped because they come again."""
+def _profile(
+    engine: Engine, views: Views, columns: Columns, timezone: str, mends: Mends, profiled: str
+) -> dict[str, Any]:
+    """The look at all lines, and how many lines and how much money were dropped because they come again.
+
+    profiled: the name that the table of the lines per day gets.
+    """
     has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=ZoneInfo(timezone)).date()
-    sql = statement("profile", all_lines=views.all_lines)
-    seen = engine.one(sql, {"has_money": has_money, "today": today}) | {"today": today}
+    engine.create(profiled, statement("profile_days", all_lines=views.all_lines), {"has_money": has_money})
+    seen = engine.one(statement("profile", profiled=profiled), {"today": today}) | {"today": today}
     if not any(mends):
         return seen | {"dropped": 0, "dropped_amount": None}
     return seen | dropped(engine, views.read_lines, views.all_lines)

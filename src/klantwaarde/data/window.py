@@ -11,6 +11,8 @@ from klantwaarde.data.apart import LEVEL, chance, is_suspect, last_supported
 from klantwaarde.data.engine import Engine, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from klantwaarde.typing import Array
 
 DAY_ZERO = dt.date(1970, 1, 1).toordinal()
@@ -39,16 +41,18 @@ class Window(NamedTuple):
     late: Apart | None = None
 
 
-def window(engine: Engine, lines: str, until: dt.date) -> Window | None:
+def window(engine: Engine, lines: str, until: dt.date, profiled: str | None = None) -> Window | None:
     """The window of lines up to a day; None where nothing was bought up to it.
 
     Days are counted in customers who bought, not in lines, where it may matter. Rules: `apart.last_supported`.
+    profiled: a table of these lines per day, where there is one: it saves reading all lines again.
     """
-    days, counts = _days(engine, "ordering_days", lines, until)
+    counted = ("ordering_days", {"lines": lines}) if profiled is None else ("profiled_days", {"profiled": profiled})
+    days, counts = _days(engine, *counted, until)
     if not len(days):
         return None
     if is_suspect(days, counts) or is_suspect(*_turned(days, counts)):
-        days, counts = _days(engine, "customer_days", lines, until)
+        days, counts = _days(engine, "customer_days", {"lines": lines}, until)
     begin = len(days) - 1 - last_supported(*_turned(days, counts))
     end = begin + last_supported(days[begin:], counts[begin:])
     early = _apart(engine, lines, days, slice(0, begin), begin, end) if begin else None
@@ -57,8 +61,8 @@ def window(engine: Engine, lines: str, until: dt.date) -> Window | None:
     return Window(_day(days[0]) if early is not None and not early.is_sure else first, last, early, late)
 
 
-def _days(engine: Engine, name: str, lines: str, until: dt.date) -> tuple[Array, Array]:
-    table = engine.arrow(statement(name, lines=lines), {"today": until})
+def _days(engine: Engine, name: str, tables: Mapping[str, str], until: dt.date) -> tuple[Array, Array]:
+    table = engine.arrow(statement(name, **tables), {"today": until})
     days = table.column("day").cast("date32").cast("int32")
     return np.asarray(days, dtype=float), np.asarray(table.column("n").cast("float64"), dtype=float)
 
