@@ -22,7 +22,7 @@ from klantwaarde.report.facts import assumptions
 from klantwaarde.report.html import render, write_report
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import WORDS
-from klantwaarde.wording.message import LANGUAGES, message, worded
+from klantwaarde.wording.message import LANGUAGES, as_kept, message, worded
 from report_facts import report_facts, total_facts
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -310,7 +310,7 @@ def test_a_fit_is_told_in_plain_words(language: str) -> None:
     assert "in log-likelihood" not in text
     assert text.count(optimum) == 2
     doubt = message("fit_nobody_bought_again")
-    facts["model"] |= {"doubt": doubt}
+    facts["model"] |= {"doubt": as_kept(doubt)}
     assert f"{optimum} {worded(doubt, language)} Fitted on" in Page(render(facts)).text
     facts["model"] |= {"status": "boundary", "reason": "s and beta run off"}
     del facts["model"]["doubt"]  # as in facts from before there were codes

@@ -85,6 +85,15 @@ def test_the_figures_that_every_shop_looks_at(results: Path) -> None:
     assert base["days_between"] == pytest.approx(days / (buyers.orders - 1).sum())
 
 
+def test_who_is_new_is_told_from_who_is_new_to_the_data(results: Path) -> None:
+    """CDNOW begins half a year before the last year, so new is new; with the data beginning there, nobody could tell."""
+    assert facts(results)["base"]["new_to_data"] is False
+    known = facts(results)
+    text = Page(render(known | {"base": known["base"] | {"new_to_data": True}})).text
+    assert "first purchase in these data in the last year" in text
+    assert "first purchase in these data" not in Page(render(known)).text
+
+
 def test_the_last_year_begins_the_day_after_the_same_day_a_year_ago(results: Path) -> None:
     told = next(row for row in facts(results)["assumptions"] if "last year" in str(row["name"]))
     assert "1997-07-01" in str(told["value"])

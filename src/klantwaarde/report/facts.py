@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from klantwaarde.value.totals import Totals
 
 TOP = 20
+SEASON = 92  # days before the last year: who bought then, and not since, is not taken for new
 RISK_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 LENGTHS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 """How a stretch of time is said, as a code."""
@@ -175,12 +176,17 @@ def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _habits(base: Customers) -> dict[str, float | None]:
-    """What every shop looks at: the average order, orders per customer, days between orders."""
+    """What every shop looks at: the average order, orders per customer, days between orders.
+
+    new_to_data: whether the data begin so shortly before the last year that who is new in it may be an old customer.
+    """
     totals = base.totals
     buyers, orders = totals["with_purchase"], totals["orders"]
     again = orders - buyers
     paid = None if totals["revenue"] is None else float(totals["revenue"])
+    first = totals["first_order"]
     return {
+        "new_to_data": first is not None and (base.year_ago - first).days < SEASON,
         "order_value": paid / orders if paid is not None and orders else None,
         "orders_each": orders / buyers if buyers else None,
         "days_between": float(totals["span_days"]) / again if again else None,
