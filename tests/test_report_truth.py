@@ -86,7 +86,7 @@ def test_the_figures_that_every_shop_looks_at(results: Path) -> None:
 
 
 def test_who_is_new_is_told_from_who_is_new_to_the_data(results: Path) -> None:
-    """CDNOW begins half a year before the last year, so new is new; with the data beginning there, nobody could tell."""
+    """CDNOW begins half a year before the last year, so new is new."""
     assert facts(results)["base"]["new_to_data"] is False
     known = facts(results)
     text = Page(render(known | {"base": known["base"] | {"new_to_data": True}})).text
