@@ -51,10 +51,11 @@ def test_ranked_and_held_number_alike() -> None:
 
 
 def test_columns_that_are_always_null_are_not_kept() -> None:
-    filled, columns = empty_columns(statement("customers", absent=("margin",), occasions="occasions"))
+    filled, columns = empty_columns(statement("customers", absent=("margin",), stood="occasions"))
     engine = DuckDB()
     engine.run(
-        "create temp table occasions (customer_id int, day date, amount decimal(18, 4), lines int, is_purchase bool)"
+        "create temp table occasions "
+        "(customer_id int, day date, amount decimal(18, 4), net decimal(18, 4), lines int, is_purchase bool)"
     )
     engine.create("kept", filled, {"as_of": "2024-01-01", "year_ago": "2023-01-01"})
     kept = engine.columns("kept")
@@ -108,6 +109,7 @@ faults.told(slow)
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_within_a_statement_stops_in_order(stop: int, code: int) -> None:
     """DuckDB makes a fault of its own of a signal: it is no bug of ours."""
-    done = subprocess.run([sys.executable, "-c", STOPPED, str(int(stop))], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", STOPPED, str(int(stop))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     assert "bug" not in done.stderr

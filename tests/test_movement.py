@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -144,18 +143,6 @@ class TestCommands:
         assert "What changed since" in Path("after/report.html").read_text()
         dutch = klantwaarde("report", "after", "--language", "nl", "--out", "nl.html")
         assert dutch.code == 0
-
-
-def test_ids_that_files_cannot_keep_are_staged_again(tmp_path: Path) -> None:
-    with duckdb.connect(str(tmp_path / "shop.duckdb")) as shop:
-        ids = "100000000000000000000000::hugeint + customer_id as customer_id"
-        shop.execute(f"create table orders as select {ids}, date, amount from '{kw.cdnow_sample()}'")
-        count = shop.sql("select count(distinct customer_id) from orders").fetchall()[0][0]
-    base = kw.customers(kw.orders(tmp_path / "shop.duckdb"), "1998-03-31")
-    found = kw.stages(kw.score(base, kw.fit(kw.MBGNBD, base.cells())), base.orders)
-    kept = found.kept(found.write(tmp_path / "stages.parquet"))
-    sql = f"select count(distinct customer_id) as n, typeof(any_value(customer_id)) as kind from {kept.table}"
-    assert base.engine.one(sql) == {"n": count, "kind": "HUGEINT"}
 
 
 class TestTooLittleBehind:

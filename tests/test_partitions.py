@@ -75,7 +75,7 @@ class TestOut:
     def test_a_column_of_values_is_refused(self, klantwaarde: Cli) -> None:
         said = klantwaarde("run", kw.cdnow_sample(), "--partition-by", "rlv")
         assert said.code == 2
-        assert "partition_by='rlv' is no column of groups. Choose from profile, tier" in said.err
+        assert "--partition-by rlv is no column of groups. Choose from profile, tier" in said.err
 
     def test_a_folder_of_other_things_is_not_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("years of work")

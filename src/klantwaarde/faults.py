@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +28,7 @@ DEBUG = "KLANTWAARDE_DEBUG"
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
 TERMINATED = 128 + signal.SIGTERM
+GRACE = 5  # seconds for a statement to stop and files to be removed; others wait ten before they kill
 
 _HIDDEN = re.compile(r"^\.(.+?)\.(?:new|old|lock|\d+\.part)$")
 """Names that our unfinished files have; what is meant is in the middle."""
@@ -102,11 +104,19 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _end_anyway() -> NoReturn:
+    time.sleep(GRACE)
+    os._exit(TERMINATED)
+
+
 def _end_in_order() -> threading.Event:
     """End on SIGTERM as on an error: unfinished files are removed. Whether it came: an engine may tell it otherwise."""
     came = threading.Event()
 
     def end(*_: object) -> NoReturn:
+        if not came.is_set():
+            # An engine within a statement may swallow it: then the process ends as if killed, which the next run mends.
+            threading.Thread(target=_end_anyway, daemon=True).start()
         came.set()
         sys.exit(TERMINATED)
 
