@@ -27,7 +27,7 @@ DEBUG = "KLANTWAARDE_DEBUG"
 """The variable that asks for a traceback, as `--debug` does."""
 USAGE: Any = typer.BadParameter.__mro__[2]
 """What Typer raises for words it does not understand: of click, or of its own copy of it."""
-TERMINATED = 128 + signal.SIGTERM
+TERMINATED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
 GRACE = 5  # seconds for a statement to stop and files to be removed; others wait ten before they kill
 
 _HIDDEN = re.compile(r"^\.(.+?)\.(?:new|old|lock|\d+\.part)$")
@@ -53,7 +53,7 @@ def told(command: Callable[..., Any]) -> None:
     except (KeyboardInterrupt, typer.Abort) as stop:
         if ended.is_set():
             sys.exit(TERMINATED)
-        _fail(f"Stopped.{_done(stop) or ' The results of an earlier run are as they were.'}", 130)
+        _fail(f"Stopped.{_done(stop) or ' The results of an earlier run are as they were.'}", INTERRUPTED)
     except USAGE as error:
         _say_usage(error)
     except Exception as error:  # noqa: BLE001 - the last resort
@@ -104,22 +104,34 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _end_anyway() -> NoReturn:
-    time.sleep(GRACE)
-    os._exit(TERMINATED)
-
-
 def _end_in_order() -> threading.Event:
     """End on SIGTERM as on an error: unfinished files are removed. Whether it came: an engine may tell it otherwise."""
     came = threading.Event()
 
     def end(*_: object) -> NoReturn:
-        if not came.is_set():
-            # An engine within a statement may swallow it: then the process ends as if killed, which the next run mends.
-            threading.Thread(target=_end_anyway, daemon=True).start()
         came.set()
         sys.exit(TERMINATED)
 
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, end)
+        if os.name == "posix":
+            _watch()
     return came
+
+
+def _watch() -> None:
+    """Hear of signals while the main thread is deep within a statement, where Python's own handlers cannot run."""
+    heard, said = os.pipe()
+    os.set_blocking(said, False)
+    signal.set_wakeup_fd(said, warn_on_full_buffer=False)
+    threading.Thread(target=_end_anyway, args=(heard,), daemon=True).start()
+
+
+def _end_anyway(heard: int) -> None:
+    """End as if killed where a signal has not ended the process in order: the next run mends what that leaves."""
+    codes = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+    while number := os.read(heard, 1):
+        if number[0] in codes:
+            time.sleep(GRACE)
+            os.write(2, b"Stopped.\n")
+            os._exit(codes[signal.Signals(number[0])])

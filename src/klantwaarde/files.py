@@ -109,7 +109,8 @@ def whole_folder(path: Path, ours: Collection[str], mark: str | None = None) -> 
 
 def companions(path: Path) -> tuple[Path, ...]:
     """What `whole_folder` makes and removes beside a folder."""
-    return tuple(path.with_name(f".{path.name}.{end}") for end in ("new", "old", "lock"))
+    ends = ("new", "old", "lock") if path.name else ()  # the root of all folders has nothing beside it
+    return tuple(path.with_name(f".{path.name}.{end}") for end in ends)
 
 
 @contextlib.contextmanager

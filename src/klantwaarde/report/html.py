@@ -46,9 +46,10 @@ def render(facts: Mapping[str, Any]) -> str:
     What a reader's screen would obey and not show (ids may hold anything) is shown as escapes.
     """
     # Facts of before there were these can be told again.
-    facts = _visible({"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts))
-    speech = Speech(_language(facts["language"]), facts["currency"], facts["money_is"])
-    facts = said_in(facts, speech.language, speech.currency)
+    facts = {"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts)
+    currency = None if facts["currency"] is None else visible(facts["currency"])
+    speech = Speech(_language(facts["language"]), currency, facts["money_is"])
+    facts = _visible(said_in(facts, speech.language, speech.currency))
     pictures = {name: _picture(name, facts, speech) for name in PICTURES if drawable(name, facts)}
     template = _environment().get_template("report.html.j2")
     page = template.render(
