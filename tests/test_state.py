@@ -314,6 +314,9 @@ pipeline.run(settings.read_settings(None, told), lambda _: None)
 """
 
 
+STRIDE = 4  # every fourth of some forty steps; each is a run that is killed, and another one
+
+
 @pytest.mark.slow
 def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL before each step that touches the disk, the first to the last; then the same run again."""
@@ -326,9 +329,9 @@ def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(states, "MOST_PARTS", 1)
     shutil.copytree(before, sure)
     go(sure, batches[8], state=str(sure / "state"))
-    code, at = -signal.SIGKILL, 0
+    code, at, tried = -signal.SIGKILL, 0, 0
     while code:
-        at += 1
+        at, tried = at + STRIDE, tried + 1
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(before, work)
         command = [sys.executable, "-c", KILLED, str(at)]
@@ -342,6 +345,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.Monkey
         assert record(work / "out")["drift"] == record(sure / "out")["drift"]
         assert sorted(path.name for path in work.iterdir()) == sorted(path.name for path in sure.iterdir())
     assert at > 20, "there were steps to die before"
+    assert tried > 5
 
 
 def _timeless(part: dict[str, Any]) -> dict[str, Any]:
