@@ -339,7 +339,7 @@ def test_the_command_line_reads_and_writes(database: str, klantwaarde: Cli) -> N
 def test_no_command_tells_the_password(database: str, klantwaarde: Cli, tmp_path: Path) -> None:
     where, quick = (database, "--table", "orders"), ("--model", "mbg_nbd", "--margin-rate", "0.3")
     odd = f" {database.replace('postgresql', 'POSTGRESQL')}&options=-c%20search_path%3Ds3cret "
-    told = [klantwaarde("run", *where, *quick, "--since", "3 months", "--to", odd, "--to-table", "public.kept")]
+    told = [klantwaarde("run", *where, *quick, "--since", "3 months", "--to", odd, "--to-table", "public.masked")]
     told += [klantwaarde("run", *where, *quick, "--state", "state", "--out", "kept", "--json")]
     told += [klantwaarde("score", *where, "--fit", "results/model.json", "--out", "again")]
     told += [
