@@ -270,3 +270,8 @@ def test_scratch_goes_with_its_process_and_after_a_kill_with_the_next(
     assert not gone.exists()
     assert not used.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_root_of_all_folders_has_nothing_beside_it() -> None:
+    assert files.companions(Path("/")) == ()
+    assert [path.name for path in files.companions(Path("/a/out"))] == [".out.new", ".out.old", ".out.lock"]
