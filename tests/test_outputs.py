@@ -415,6 +415,7 @@ class TestMarks:
         for end in ("csv", "parquet", "xlsx"):
             (tmp_path / f"a.{end}").touch()
             write_table(pa.table({"a": [1]}), tmp_path / f"a.{end}")
+            assert (tmp_path / f"a.{end}").stat().st_size > 0
 
 
 class TestCells:
