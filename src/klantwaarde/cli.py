@@ -12,6 +12,7 @@ import typer
 from klantwaarde import cli_ledger as _ledger  # noqa: F401 - its commands
 from klantwaarde import cli_network as _network  # noqa: F401 - its commands
 from klantwaarde import cli_state as _state  # noqa: F401 - its commands
+from klantwaarde.again import report_again
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import customers
 from klantwaarde.data.datasets import cdnow, cdnow_sample, write_sample
@@ -43,7 +44,7 @@ from klantwaarde.options import (
     takes,
 )
 from klantwaarde.outputs import check_list, check_run, read_by
-from klantwaarde.pipeline import Run, report_again, run
+from klantwaarde.pipeline import Run, run
 from klantwaarde.screen import one_line, put, put_script, say, show, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest, check_models

@@ -24,21 +24,19 @@ from klantwaarde.calendar import read_since
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
-from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
-from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
-from klantwaarde.files import check_place, done, whole_folder, write_text
+from klantwaarde.files import done, whole_folder, write_text
 from klantwaarde.lifecycle.calibration import Calibration
 from klantwaarde.lifecycle.stages import stages
-from klantwaarde.marks import refuse_strangers
 from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
-from klantwaarde.outputs import check_run, read_by
+from klantwaarde.outputs import check_run
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
 from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
@@ -324,20 +322,8 @@ def _facts(
         "currency": settings.currency,
         "version": version("klantwaarde"),
     }
-    return facts(
-        base,
-        table,
-        scored.terms,
-        bands,
-        looked,
-        fits.timing,
-        fits.spend,
-        fits.choice,
-        tracked,
-        words,
-        scored.total,
-        staged,
-    )
+    fitted = (fits.timing, fits.spend, fits.choice)
+    return facts(base, table, scored.terms, bands, looked, *fitted, tracked, words, scored.total, staged)
 
 
 def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, clock: Clock) -> dict[str, Any]:
@@ -404,30 +390,3 @@ def _write_rest(
     save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential, fits.base)
     write_report(told, folder / "report.html")
     write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
-
-
-def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
-    """The report of an earlier run, written again with another language, title or currency."""
-    from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
-
-    _check_report(results, out)
-    try:
-        told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadOrders(
-            f"{results} holds no results of a run (run.json cannot be read). Give the folder that {named('out')} named."
-        ) from error
-    write_report(told | {name: value for name, value in words.items() if value is not None}, out)
-    return out
-
-
-def _check_report(results: Path, out: Path) -> None:
-    """Raise BadParameters for a report that would cost something. In the results, it replaces theirs."""
-    own = out.parent == results or (out.parent.exists() and results.exists() and out.parent.samefile(results))
-    if own and out.name == "report.html":
-        return
-    refuse_inputs(out, "out", read_by(None, results=results))
-    if out.suffix.lower() not in {".html", ".htm"}:
-        raise BadParameters(f"{named('out', str(out))} is to be a page: give it a name that ends in .html.")
-    check_place(out)
-    refuse_strangers(out, "out")
