@@ -125,6 +125,7 @@ def _head(file: str, path: str, what: str) -> Head:
         place = next((n for n, (_, row) in enumerate(cells) if sum(map(bool, map(str.strip, row))) > 1), None)
     place = records.index(filled[0]) if place is None else place
     above = [*(lines[:1] if said else ()), *itertools.chain(*records[:place])]
+    _refuse_not_utf8(file, [*above, *records[place]])
     return Head(cells[place][0], column_names(file, cells[place][1]), above, len(records[place]) == 1)
 
 
@@ -193,8 +194,13 @@ def _refuse_other_encodings(file: str, path: str, first: str, what: str) -> None
         raise BadOrders(f"{file} is not utf-8 text, but {other}. Pass {named('encoding', other)}.")
     if other is not None:
         raise BadOrders(f"{file} cannot be read: it is no text file. Save the {what} as Parquet or CSV.")
-    if not first.isascii() and any("\udc80" <= sign <= "\udcff" for sign in first):
-        raise BadOrders(f"{file}: {_not_utf8(1, first)}")
+
+
+def _refuse_not_utf8(file: str, lines: list[str]) -> None:
+    """The lines up to the column names: names and titles are shown, so that they must be text."""
+    for number, line in enumerate(lines, start=1):
+        if not line.isascii() and any("\udc80" <= sign <= "\udcff" for sign in line):
+            raise BadOrders(f"{file}: {_not_utf8(number, line)}")
 
 
 def _tidied(file: str, path: str, head: Head, to: Path) -> str:
