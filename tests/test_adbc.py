@@ -18,9 +18,9 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.data import adbc, publish
-from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.source import open_source
 from klantwaarde.data.uri import DRIVERS, is_database, masked, scrubbed, short_name
+from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.pipeline import Run
 from test_postgres import equal, made
 
@@ -158,7 +158,7 @@ class TestTypes:
             "select i, '2024-01-01', hex(randomblob(300)) from r",
         )
         script = (
-            "import resource, sys\nfrom klantwaarde.data.duckdb import DuckDB\n"
+            "import resource, sys\nfrom klantwaarde.engine.duckdb import DuckDB\n"
             "from klantwaarde.data.source import open_source\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nengine = DuckDB('100MB', threads=1)\n"
             "open_source(engine, 'read', sys.argv[1], table='orders', encoding='utf-8')\n"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import klantwaarde as kw
 from klantwaarde.data.doctor import reconciliation
-from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.filters import Condition, conditions
 from klantwaarde.data.finding import Check
 from klantwaarde.data.identity import key
+from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.pipeline import run
 from klantwaarde.settings import Settings, read_settings

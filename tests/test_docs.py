@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import itertools
 import re
 import shlex
 import shutil
@@ -155,12 +156,25 @@ def test_constants_are_as_stated(page: str, said: str, constant: float) -> None:
     assert spoken in " ".join(PAGES[page].split())
 
 
+def drawn_paths(tree: str) -> set[str]:
+    """The Python files of a tree, as paths: two spaces of indentation per folder."""
+    found, folders = set(), []
+    for line in tree.splitlines():
+        level, names = (len(line) - len(line.lstrip())) // 2, line.split()
+        if names and names[0].endswith("/"):
+            folders[level:] = [names[0]]
+        else:
+            files = itertools.takewhile(lambda name: name.endswith(".py"), names)
+            found |= {"".join([*folders[:level], name]) for name in files}
+    return found
+
+
 def test_the_house_is_as_drawn() -> None:
     drawn = PAGES["ARCHITECTURE.md"].split("```")
     tree = next(block for block in drawn if block.lstrip().startswith("src/klantwaarde/"))
-    named = set(re.findall(r"\w+\.py\b", tree.split("docs/")[0]))
-    files = {path.name for path in (ROOT / "src").rglob("*.py")}
-    assert named == files
+    rooms = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src").rglob("*.py")}
+    welcomes = {path for path in rooms if path.endswith("/__init__.py")} - {"src/klantwaarde/__init__.py"}
+    assert drawn_paths(tree.split("docs/")[0].strip()) == rooms - welcomes
 
 
 def test_pictures_are_light() -> None:

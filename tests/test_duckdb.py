@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from klantwaarde.data.duckdb import DuckDB, _scratch
-from klantwaarde.data.engine import empty_columns, statement
+from klantwaarde.engine.duckdb import DuckDB, _scratch
+from klantwaarde.engine.statement import empty_columns, statement
 
 ROWS = 400_000
 """More than three of the engine's row groups, so that its cores write at the same time."""
@@ -96,7 +96,7 @@ def test_a_scope_forgets_what_was_made_in_it() -> None:
 STOPPED = """
 import os, signal, sys, threading, time
 from klantwaarde import faults
-from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.engine.duckdb import DuckDB
 
 def slow(**_):
     threading.Thread(target=lambda: (time.sleep(1), os.kill(os.getpid(), int(sys.argv[1]))), daemon=True).start()

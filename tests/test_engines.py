@@ -121,7 +121,7 @@ def test_text_is_refused_on_spark(session: Any) -> None:
 
 
 def test_the_plan_has_two_shuffles_and_broadcast_joins(both: dict[str, kw.Customers], session: Any) -> None:
-    from klantwaarde.data.engine import statement
+    from klantwaarde.engine.statement import statement
 
     base = both["spark"]
     sql = statement("customers", dialect="spark", stood=base.stood)

@@ -16,7 +16,7 @@ from tests.conftest import Said
 
 import klantwaarde as kw
 from klantwaarde import progress
-from klantwaarde.data.duckdb import DuckDB
+from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.files import whole_file
 
 Cli = Callable[..., Said]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 import klantwaarde as kw
-from klantwaarde.data.duckdb import DuckDB
 from klantwaarde.data.link_demo import simulated_links
+from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.report.facts import plain
 from klantwaarde.report.html import render
 from klantwaarde.report.people import MOST, top_influencers, top_referrers

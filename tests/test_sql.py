@@ -8,9 +8,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from klantwaarde.data.engine import SQL, statement
+from klantwaarde.engine.statement import files, statement
 
-NAMES = sorted(file.name.removesuffix(".sql") for file in SQL.iterdir() if file.name.endswith(".sql"))
+NAMES = sorted(files())
 FORBIDDEN = {
     r"quantile": "quantiles are not the same everywhere",
     r"\basof\b": "ASOF joins are DuckDB's",

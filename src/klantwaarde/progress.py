@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from klantwaarde.data.engine import Engine
+from klantwaarde.engine.protocol import Engine
 
 Say = Callable[[str], None]
 PATIENCE, LOOK = 10.0, 0.5

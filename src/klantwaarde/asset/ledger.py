@@ -21,7 +21,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.asset.standing import Standing, both_standings, inside, known_table, labels, moved
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:

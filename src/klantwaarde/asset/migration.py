@@ -13,8 +13,9 @@ from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
 from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, of_source, pair_engine, placing
 from klantwaarde.calendar import check_unit, year_before
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import MONEY, TIERS
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.value.score import Scored
 from klantwaarde.value.tiers import tier_sizes

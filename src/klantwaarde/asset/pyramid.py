@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.names import TIERS
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import expect
 from klantwaarde.value.score import Scored
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, identifier, selecting, statement
 from klantwaarde.data.names import MONEY
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, selecting, statement
 from klantwaarde.errors import BadOrders, BadParameters, kind_of, named
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.lifecycle.stages import Before

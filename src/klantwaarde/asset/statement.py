@@ -37,8 +37,8 @@ from klantwaarde.asset.standing import (
     standing,
 )
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.engine import Engine
-from klantwaarde.data.engine import statement as sql_of
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement as sql_of
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.lifecycle.stages import Before

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from klantwaarde.data.engine import identifier
 from klantwaarde.data.uri import (
     FLIGHT,
     POSTGRESQL,
@@ -25,6 +24,7 @@ from klantwaarde.data.uri import (
     scrubbed,
     without_user,
 )
+from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders, MissingExtra
 
 if TYPE_CHECKING:

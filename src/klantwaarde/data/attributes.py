@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from klantwaarde.data import types as of_type
 from klantwaarde.data.asked import refuse_confused
-from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.link_findings import Finding
 from klantwaarde.data.link_rows import Ids, Manner, Opened, closed, filled, found_columns, ids, number_reading, opened
 from klantwaarde.data.parse import EXAMPLES, Reading
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadOrders
 from klantwaarde.wording.message import Message, message
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import statement
 from klantwaarde.data.identity import spellings
 from klantwaarde.data.mends import Mends, dropped
 from klantwaarde.data.orders import Orders, refuse_too_much, with_lines
 from klantwaarde.data.window import window
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.engine import Engine, identifier, literal
 from klantwaarde.data.filters import Condition, Status, conditions, holds, statuses
 from klantwaarde.data.identity import no_id, spellings
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.finding import Check, Setting, plain, share
 from klantwaarde.data.identity import LOST, Kind, composed, kinds, no_id
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:

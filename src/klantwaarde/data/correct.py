@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from klantwaarde.data import duplicates
-from klantwaarde.data.engine import identifier
 from klantwaarde.data.finding import Check, Setting, plain
 from klantwaarde.data.returns import netted_totals
+from klantwaarde.engine.statement import identifier
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

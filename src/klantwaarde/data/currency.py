@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data.engine import identifier, literal
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, named
 
 if TYPE_CHECKING:
-    from klantwaarde.data.duckdb import DuckDB
+    from klantwaarde.engine.duckdb import DuckDB
 
 CODES = (
     "AED|AFN|ALL|AMD|ANG|AOA|ARS|AUD|AWG|AZN|BAM|BBD|BDT|BGN|BHD|BIF|BMD|BND|BOB|BRL|BSD|BTN|BWP|BYN|BZD|CAD|"

@@ -11,10 +11,11 @@ import numpy as np
 
 from klantwaarde.calendar import check_unit, read_day, read_unit, year_before
 from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.data.engine import Engine, empty_columns, statement
 from klantwaarde.data.orders import Orders
 from klantwaarde.data.returns import create_netted, create_stood
 from klantwaarde.data.window import Window, window
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import empty_columns, statement
 from klantwaarde.errors import BadOrders, expect, named
 from klantwaarde.wording.message import Message, message
 

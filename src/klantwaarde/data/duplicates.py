@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data.engine import identifier
 from klantwaarde.data.parse import EXAMPLES
+from klantwaarde.engine.statement import identifier
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from klantwaarde.data.adbc import connected, quoted, said
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import identifier
 from klantwaarde.data.uri import POSTGRESQL, SQLITE, as_address, driver_of, name_parts, scrub
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.shown import masked
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.engine import Engine, identifier, literal
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadParameters, named
 
 if TYPE_CHECKING:

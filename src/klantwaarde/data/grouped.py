@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde.data.engine import identifier, statement
 from klantwaarde.data.lines import number_of
 from klantwaarde.data.returns import create_ties
+from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:

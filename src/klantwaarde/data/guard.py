@@ -6,22 +6,14 @@ import fnmatch
 import glob
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from klantwaarde.data.uri import SQLITE, driver_of, file_of, is_database
+from klantwaarde.engine.protocol import Input
 from klantwaarde.errors import BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class Input(NamedTuple):
-    """A file or a folder that is read, and what it is called."""
-
-    what: str
-    path: Path
-    pattern: str | None = None
-    """The pattern that it was found by."""
 
 
 def inputs(what: str, source: Any) -> tuple[Input, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, literal
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
-from klantwaarde.data import types as of_type
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.mends import Mends
 from klantwaarde.data.names import MONEY, PRICE
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.data.zones import refuse_without_zone
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from klantwaarde.data import link_rules
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.link_rules import HUB, Columns, Tally
 from klantwaarde.data.parse import EXAMPLES
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

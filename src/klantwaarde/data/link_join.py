@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.link_findings import NUMBERS
 from klantwaarde.data.link_rows import (
     Ids,
@@ -22,6 +21,8 @@ from klantwaarde.data.link_rows import (
     number_reading,
 )
 from klantwaarde.data.link_rules import Columns, Ints, Mask
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from klantwaarde.data import spark
-from klantwaarde.data import types as of_type
+from klantwaarde.data import spark_source
 from klantwaarde.data.asked import hint, refuse_confused
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, identifier, literal
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.identity import key
 from klantwaarde.data.lines import day_of, typed_day, typed_number
 from klantwaarde.data.parse import Reading, read_dates, read_numbers
 from klantwaarde.data.places import PARQUET
 from klantwaarde.data.source import open_source
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.spark import Spark
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def opened(base: Engine, source: Any, what: str, manner: Manner) -> Opened:
     name = engine.new_name(what)
     base.inputs += inputs(what, source)
     try:
-        if isinstance(engine, spark.Spark):
-            return Opened(engine, name, spark.open_source(engine, name, source), engine.columns(name), False)
+        if isinstance(engine, Spark):
+            return Opened(engine, name, spark_source.open_source(engine, name, source), engine.columns(name), False)
         given = {"table": manner.table, "encoding": manner.encoding, "query": manner.query, "what": what}
         told = open_source(engine, name, source, **given)  # type: ignore[arg-type]
     except BadOrders as error:
@@ -81,13 +83,13 @@ def closed(source: Opened) -> None:
 
 def _for_spark(source: Any) -> bool:
     is_path = isinstance(source, str) or hasattr(source, "__fspath__")
-    return spark.is_frame(source) or (is_path and str(source).lower().endswith(PARQUET))
+    return spark_source.is_frame(source) or (is_path and str(source).lower().endswith(PARQUET))
 
 
 def _reader(base: Engine) -> DuckDB:
     """An embedded engine beside another: it reads text, data frames and databases."""
     reader = DuckDB()
-    if isinstance(base, spark.Spark):
+    if isinstance(base, Spark):
         reader.set_timezone(base.place)
     return reader
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from klantwaarde.data import link_findings, link_rules
-from klantwaarde.data.engine import Engine, identifier
 from klantwaarde.data.link_findings import NUMBERS, RULES, Finding
 from klantwaarde.data.link_join import Read, floats, joined, numbered, read_links, usable, whole
 from klantwaarde.data.link_rows import Manner, opened
 from klantwaarde.data.link_rules import Columns
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadParameters
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadParameters, named
 
 

@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from klantwaarde.data import spark
-from klantwaarde.data import types as of_type
+from klantwaarde.data import spark_source
 from klantwaarde.data.asked import hint, like_amounts
 from klantwaarde.data.chosen import Chosen, Cleaning, chosen, left_out
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.guard import inputs
 from klantwaarde.data.lines import EPOCH, Columns, Views, amount_of, create_lines, create_occasions, readings_of
 from klantwaarde.data.mends import NO_MENDS, Mends, dropped
@@ -23,6 +20,11 @@ from klantwaarde.data.source import open_source
 from klantwaarde.data.text import check_encoding
 from klantwaarde.data.uri import as_address, is_database
 from klantwaarde.data.window import Window, window
+from klantwaarde.engine import spark
+from klantwaarde.engine import types as of_type
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
@@ -202,15 +204,15 @@ def _open(
     """The engine, the name of the source in it, and what the source is, in words."""
     source = as_address(source)
     _refuse_words(engine=(engine, ("duckdb", "spark")))
-    if engine == "spark" or spark.is_frame(source):
+    if engine == "spark" or spark_source.is_frame(source):
         if is_database(source):
             raise BadOrders(
                 f"Orders from a database are read by {named('engine', 'duckdb')}; on Spark, hand in a Spark DataFrame."
             )
-        cluster = spark.Spark(source.sparkSession) if spark.is_frame(source) else spark.start(master)
+        cluster = spark.Spark(source.sparkSession) if spark_source.is_frame(source) else spark.start(master)
         cluster.set_timezone(timezone)
         name = cluster.new_name("source")
-        return cluster, name, spark.open_source(cluster, name, source)
+        return cluster, name, spark_source.open_source(cluster, name, source)
     embedded = DuckDB(memory_limit)
     embedded.set_timezone(timezone)
     return embedded, "source", open_source(embedded, "source", source, **where)

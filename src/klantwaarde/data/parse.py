@@ -7,9 +7,9 @@ from typing import NamedTuple
 import duckdb
 
 from klantwaarde.data.currency import unmarked
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.zones import day_in_place, form_without_zone, refuse_without_zone, without_zone, zone_of
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from klantwaarde.data.adbc import connected, quoted, refuse_missing
-from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.uri import DRIVERS, SQLITE, as_address, driver_of, file_of, name_parts
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadParameters, named
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 
 if TYPE_CHECKING:
     import datetime as dt

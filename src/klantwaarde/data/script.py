@@ -11,11 +11,11 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import identifier, literal, statement
 from klantwaarde.data.lines import Columns, amount_of, day_of, money_of, number_of
 from klantwaarde.data.parse import Reading
 from klantwaarde.data.uri import name_parts
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.statement import identifier, literal, statement
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:

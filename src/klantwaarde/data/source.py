@@ -11,12 +11,12 @@ import duckdb
 import pyarrow as pa
 
 from klantwaarde.data import fetch
-from klantwaarde.data.duckdb import DuckDB
-from klantwaarde.data.engine import identifier, literal
 from klantwaarde.data.places import found_files, kind_of, partitioned
 from klantwaarde.data.text import check_encoding, open_text
 from klantwaarde.data.uri import as_address, is_database, refuse_unknown
 from klantwaarde.data.workbook import read_workbooks
+from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:

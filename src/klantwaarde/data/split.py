@@ -6,9 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.engine import statement
 from klantwaarde.data.orders import Orders, with_lines
 from klantwaarde.data.returns import stood_at
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, named
 
 if TYPE_CHECKING:

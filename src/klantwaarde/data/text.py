@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import duckdb
 import pyarrow as pa
 
-from klantwaarde.data.engine import literal
+from klantwaarde.engine.statement import literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from klantwaarde.data.duckdb import DuckDB
+    from klantwaarde.engine.duckdb import DuckDB
 
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST = 2**24

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from klantwaarde.data.engine import statement
 from klantwaarde.data.finding import Check, Setting, plain
+from klantwaarde.engine.statement import statement
 from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.data.apart import LEVEL, chance, is_suspect, last_supported
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from klantwaarde.files import check_place, whole_file
 from klantwaarde.marks import MARK, refuse_strangers
 
 if TYPE_CHECKING:
-    from klantwaarde.data.engine import Engine
+    from klantwaarde.engine.protocol import Engine
 
 SUFFIXES = (".parquet", ".csv", ".xlsx")
 FORMULA = r"^[=+\-@\t\r]"

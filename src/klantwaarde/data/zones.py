@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from klantwaarde.data.engine import identifier, literal
+from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
-    from klantwaarde.data.engine import Engine
+    from klantwaarde.engine.protocol import Engine
 
 ZONE = r":[0-9.]+\s*(?:[AaPp][Mm])?\s*(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)\s*$"
 CLOCK = r"([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)(?:[.][0-9]+)?\s*([AaPp][Mm])?"

@@ -17,8 +17,8 @@ import numpy as np
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.engine import statement
 from klantwaarde.data.returns import stood_at
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.calibration import calibration

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.engine import statement
+from klantwaarde.engine.statement import statement
 from klantwaarde.lifecycle.next_order import NO_FEWER, NO_MORE, Limits, limits, overdue, time_to_next
 from klantwaarde.lifecycle.rules import (
     AT_RISK,

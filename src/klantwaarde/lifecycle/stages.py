@@ -13,10 +13,11 @@ import pyarrow as pa
 from klantwaarde.calendar import read_day
 from klantwaarde.data.attributes import Attributes
 from klantwaarde.data.customers import Customers
-from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.orders import Orders, with_lines
 from klantwaarde.data.returns import create_stood
 from klantwaarde.data.written import write_rows
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells

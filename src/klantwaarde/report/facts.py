@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.report.total import total_facts
 from klantwaarde.wording.message import Message, as_kept, message

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.phi import attribution_matrix
 from klantwaarde.network.referral import BAND, sensitivity

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.network.phi import OMEGA
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
 from klantwaarde.wording.message import as_data, message

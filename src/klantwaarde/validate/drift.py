@@ -22,8 +22,8 @@ import numpy as np
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.engine import statement
 from klantwaarde.data.split import sample
+from klantwaarde.engine.statement import statement
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

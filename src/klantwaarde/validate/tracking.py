@@ -9,8 +9,8 @@ import numpy as np
 
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.engine import statement
 from klantwaarde.data.names import MOST_PERIODS
+from klantwaarde.engine.statement import statement
 
 if TYPE_CHECKING:
     import pyarrow as pa

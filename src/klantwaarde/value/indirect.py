@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.engine import Engine, statement
 from klantwaarde.data.links import Links, together
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.network.forward import (
     ForwardFit,

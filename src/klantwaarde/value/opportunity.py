@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from klantwaarde.calendar import check_unit
 from klantwaarde.data.cells import Cells
-from klantwaarde.data.engine import Engine, identifier, statement
 from klantwaarde.data.grouped import Grouped, grouped
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell
 from klantwaarde.value.peers import Peers, fit_peers, peer_headroom

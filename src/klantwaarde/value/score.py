@@ -15,10 +15,11 @@ import pyarrow as pa
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_discount_rate, read_margin_rate
 from klantwaarde.data.customers import Customers
-from klantwaarde.data.engine import Engine, selecting, statement
 from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.data.written import check_target_file, write_rows
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import selecting, statement
 from klantwaarde.errors import BadParameters, MissingExtra, expect, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.calendar import read_share
-from klantwaarde.data.engine import Engine, statement
+from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.statement import statement
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.indirect import Indirect, indirect
 from klantwaarde.value.opportunity import Beside, Breadth, beside_peers, breadth

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from klantwaarde.data.engine import forgetting, identifier, literal, used
-from klantwaarde.data.guard import Input
-from klantwaarde.data.types import is_instant
+from klantwaarde.engine.protocol import Input, forgetting
+from klantwaarde.engine.statement import identifier, literal, used
+from klantwaarde.engine.types import is_instant
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.files import scratch_folder, whole_file
 from klantwaarde.marks import MARK

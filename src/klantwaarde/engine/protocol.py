@@ -1,14 +1,9 @@
-"""What is asked of an engine, and the statements that run on any."""
+"""What is asked of an engine."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Protocol
-
-import sqlglot
-from sqlglot import exp
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,9 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from klantwaarde.data.guard import Input
 
-SQL = resources.files("klantwaarde.data") / "sql"
+class Input(NamedTuple):
+    """A file or a folder that is read, and what it is called."""
+
+    what: str
+    path: Path
+    pattern: str | None = None
+    """The pattern that it was found by."""
 
 
 class Engine(Protocol):
@@ -135,55 +135,3 @@ def forgetting(names: Collection[str], drop: Callable[[str], None]) -> Iterator[
     finally:
         for name in [name for name in names if name not in before]:
             drop(name)
-
-
-def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **tables: str) -> str:
-    """The text of sql/<name>.sql in a dialect, with the table names it uses replaced as given.
-
-    absent: columns that are empty in every row. Casts that rest on them become null, so that no engine sums nothing.
-    """
-    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
-    if dialect == "duckdb" and not tables:
-        return text
-    tree = exp.replace_tables(sqlglot.parse_one(text, read="duckdb"), dict(tables), dialect="duckdb")
-    for cast in [found for found in tree.find_all(exp.Cast) if _rests_on(found, absent)]:
-        cast.set("this", exp.Null())
-    return tree.sql(dialect=dialect, pretty=True)
-
-
-def selecting(sql: str, *more: str) -> str:
-    """A select with more columns of what it selects from."""
-    return sqlglot.parse_one(sql, read="duckdb", into=exp.Select).select(*more).sql("duckdb", pretty=True)
-
-
-def empty_columns(sql: str) -> tuple[str, str]:
-    """A select without the columns that are null in every row, and the list of all its columns, these as nulls."""
-    tree = sqlglot.parse_one(sql, read="duckdb", into=exp.Select)
-    empty = [column for column in tree.selects if _is_empty(column)]
-    names = [column if column in empty else exp.column(column.alias_or_name) for column in tree.selects]
-    tree.set("expressions", [column for column in tree.selects if column not in empty])
-    return tree.sql("duckdb"), ", ".join(name.sql("duckdb") for name in names)
-
-
-def _is_empty(column: exp.Expr) -> bool:
-    return isinstance(column.unalias(), exp.Cast) and isinstance(column.unalias().this, exp.Null)
-
-
-def _rests_on(tree: exp.Expression, columns: Sequence[str]) -> bool:
-    return any(column.name in columns for column in tree.find_all(exp.Column))
-
-
-def identifier(name: str) -> str:
-    """A column's name, quoted."""
-    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
-
-
-def literal(text: str) -> str:
-    """A text, quoted."""
-    return exp.Literal.string(text).sql(dialect="duckdb")
-
-
-def used(sql: str, parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The parameters that the statement names: engines refuse others."""
-    named = set(re.findall(r"\$(\w+)", sql))
-    return {name: value for name, value in (parameters or {}).items() if name in named} or None

@@ -1,0 +1,1 @@
+"""Engines, and the statements that run on any."""
