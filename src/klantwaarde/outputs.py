@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from klantwaarde.data.guard import inputs, refuse_inputs
-from klantwaarde.engine.protocol import Input
 from klantwaarde.data.uri import SQLITE, driver_of, file_of, is_database, name_parts
 from klantwaarde.data.written import check_target_file
+from klantwaarde.engine.protocol import Input
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.files import companions
 
