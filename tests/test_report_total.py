@@ -19,6 +19,7 @@ from scipy.stats import spearmanr
 import klantwaarde as kw
 from klantwaarde.data.link_demo import simulated_links
 from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.engine.relation import Relation, registered
 from klantwaarde.report.facts import plain
 from klantwaarde.report.html import render
 from klantwaarde.report.people import MOST, top_influencers, top_referrers
@@ -40,7 +41,7 @@ class Case:
 
     base: kw.Customers
     scored: kw.Scored
-    table: str
+    table: Relation
     frame: pd.DataFrame
     links: dict[str, Any]
     facts: dict[str, Any]
@@ -72,8 +73,7 @@ def _fits(base: kw.Customers) -> tuple[Any, Any]:
 
 def case(base: kw.Customers, fits: Any, **given: Any) -> Case:
     scored = kw.score(base, *fits, margin_rate=0.3, **given)
-    table = base.engine.new_name("written")
-    base.engine.create(table, scored.sql, scored.parameters)
+    table = scored.rows.kept("written")
     told = total_facts(base, table, scored.terms, scored.total)
     assert told is not None
     return Case(base, scored, table, scored.to_pandas(), given, plain(told))
@@ -216,7 +216,7 @@ class TestPeople:
             null=SimpleNamespace(mean=0.02),
         )
         found = dataclasses.replace(linked.through, estimate=estimate)
-        rows = top_influencers(linked.base.engine, linked.table, found, linked.scored.terms)
+        rows = top_influencers(linked.table, found, linked.scored.terms)
         low, high = (self.received(linked, shares * factor) for factor in (0.2, 2.0))
         node = dict(zip(linked.nodes.customer_id, range(len(low)), strict=True))
         for row in rows:
@@ -226,16 +226,16 @@ class TestPeople:
     def test_where_none_is_used_the_order_is_a_what_if(self, linked: Case) -> None:
         zero = dict(linked.through.received) | {"influence": np.zeros(len(linked.value))}
         found = dataclasses.replace(linked.through, share=0.0, received=zero)
-        rows = top_influencers(linked.base.engine, linked.table, found, linked.scored.terms)
+        rows = top_influencers(linked.table, found, linked.scored.terms)
         assert [row["received"] for row in rows] == pytest.approx(
             [row["received"] for row in linked.facts["influencers"]]
         )
 
     def test_without_links_there_is_nobody(self, linked: Case) -> None:
         bare = dataclasses.replace(linked.through, referrals=None)
-        assert top_referrers(linked.base.engine, linked.table, bare, linked.scored.terms) == []
+        assert top_referrers(linked.table, bare, linked.scored.terms) == []
         bare = dataclasses.replace(linked.through, influence=None)
-        assert top_influencers(linked.base.engine, linked.table, bare, linked.scored.terms) == []
+        assert top_influencers(linked.table, bare, linked.scored.terms) == []
 
     def test_bands_hold_what_is_used(self, linked: Case) -> None:
         bands = linked.facts["bands"]
@@ -262,7 +262,7 @@ class TestRanking:
     @given(st.lists(st.tuples(st.integers(-3, 9), st.integers(-3, 9)), min_size=1, max_size=250))
     def test_with_ties(self, rows: list[tuple[int, int]]) -> None:
         own, whole = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-        told = ranking(ENGINE, ranked_table(own, whole), len(rows))
+        told = ranking(ranked_table(own, whole), len(rows))
         if len(set(own)) == 1 or len(set(whole)) == 1:
             assert told["spearman"] is None
         else:
@@ -271,13 +271,13 @@ class TestRanking:
 
     def test_the_same_order_loses_nobody(self) -> None:
         values = np.repeat(np.arange(150.0), 3)
-        told = ranking(ENGINE, ranked_table(values, values * 2), 450)
+        told = ranking(ranked_table(values, values * 2), 450)
         assert told["spearman"] == pytest.approx(1)
         assert [(top["first"], top["left"]) for top in told["tops"]] == [(100, 0), (5, 0)]
 
     def test_the_opposite_order_loses_all(self) -> None:
         values = np.arange(300.0)
-        told = ranking(ENGINE, ranked_table(values, -values), 300)
+        told = ranking(ranked_table(values, -values), 300)
         assert told["spearman"] == pytest.approx(-1)
         assert [(top["first"], top["left"]) for top in told["tops"]] == [(100, 100), (3, 3)]
 
@@ -285,11 +285,9 @@ class TestRanking:
 ENGINE = DuckDB()
 
 
-def ranked_table(own: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> str:
-    name = ENGINE.new_name("scored")
+def ranked_table(own: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> Relation:
     columns = {"customer_id": np.arange(len(own)), "rlv": own, "total_accountable": whole}
-    ENGINE.register(name, pa.table(columns))
-    return name
+    return registered(ENGINE, "scored", pa.table(columns))
 
 
 @functools.cache

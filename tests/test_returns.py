@@ -120,7 +120,7 @@ def check(base: kw.Customers, lines: list[Line], end: int, *, numbered: bool) ->
         repeat = Decimal(sum(left[day] for day in days[1:])) / 100 if days else None
         assert row["repeat_amount"] == repeat, who
         assert row["revenue"] == Decimal(sum(left.values()) - unmatched) / 100
-    totals = netted_totals(base.engine, base.netted)
+    totals = netted_totals(base.netted)
     if totals is not None:
         assert totals["unmatched"] == -Decimal(sum(one.unmatched for one in told.values())) / 100
     elif any(one.unmatched for one in told.values()):

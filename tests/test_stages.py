@@ -18,6 +18,7 @@ from scipy.stats import binom
 import klantwaarde as kw
 from klantwaarde.data.attributes import attributes
 from klantwaarde.data.cells import Cells
+from klantwaarde.engine.relation import registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.next_order import overdue
 from klantwaarde.lifecycle.rules import RULES, STAGES
@@ -335,9 +336,9 @@ def kept_at(stage: str, since: dt.date, days: list[int], as_of: dt.date, model: 
     """The stage of a customer who had another one at a day before the end."""
     dates = [AS_OF - dt.timedelta(days=day) for day in days]
     base = kw.customers(kw.orders(pd.DataFrame({"customer_id": "a", "date": dates})), AS_OF)
-    name = base.engine.new_name("before")
-    base.engine.register(name, pa.table({"customer_id": ["a"], "stage": [stage], "stage_since": [since]}))
-    return staged(base, fit_of(model), RULES["default"], previous=Before(name, as_of)).to_pandas().iloc[0]
+    earlier = pa.table({"customer_id": ["a"], "stage": [stage], "stage_since": [since]})
+    previous = Before(registered(base.engine, "before", earlier), as_of)
+    return staged(base, fit_of(model), RULES["default"], previous=previous).to_pandas().iloc[0]
 
 
 def test_without_an_order_a_stage_only_gets_better_by_more_than_the_slack() -> None:

@@ -315,8 +315,7 @@ def test_scored_customers(pair: list[kw.Scored]) -> None:
     closes(told)
     before, after = pair
     one, other = (part.to_pandas().set_index("customer_id") for part in pair)
-    sql, parameters = revalued(before, after)
-    old = before.engine.pandas(sql, parameters).set_index("customer_id")
+    old = revalued(before, after).pandas().set_index("customer_id")
     H = 184 / 7
     growth = np.exp(before.terms.delta * H)
     due = one.expected_spend * 0.3 * dect(before.fit.model, H, before.terms.delta, one.x, one.t_x, one["T"])

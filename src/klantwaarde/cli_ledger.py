@@ -175,8 +175,7 @@ def _cell(value: Any) -> str:
 
 
 def _write_customers(found: Period, line: str, out: Path) -> None:
-    sql, parameters = found.ledger.behind(line)
-    say_written(out, write_rows(found.ledger.engine, sql, out, parameters))
+    say_written(out, write_rows(found.ledger.behind(line), out))
 
 
 def _money(amount: Decimal | float) -> str:

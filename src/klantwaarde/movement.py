@@ -205,7 +205,7 @@ def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
         "cuts": found.after.stages.cuts.told,
         "lost_told": lost.told if lost else None,
         "stages": {"before": _stage_counts(found, 0), "after": _stage_counts(found, 1)},
-        "days_in_stage": found.after.kept.days_in_stage(found.after.scored.engine),
+        "days_in_stage": found.after.kept.days_in_stage(),
         "ledger": account_told(found.ledger.total),
         "accounts": [account_told(account) for account in found.ledger.accounts],
         "statement": _statement_told(found.statement),

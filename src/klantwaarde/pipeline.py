@@ -28,6 +28,7 @@ from klantwaarde.data.names import SCHEMA_VERSION
 from klantwaarde.data.publish import check_target, publish
 from klantwaarde.data.split import sample
 from klantwaarde.data.state import open_state
+from klantwaarde.engine.relation import Relation, opened
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
@@ -119,10 +120,10 @@ def run(
         clock.step("write", "writing the scored customers")
         table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
-        bands = pyramid_of(base.engine, table, settings.rank_by)
+        bands = pyramid_of(table, settings.rank_by)
         tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
-        opened = _opened(base, folder / "stages.parquet")
-        told = _facts(settings, base, scored, table, bands, looked, fits, tracked, opened) | {"movement": moved}
+        staged = opened(base.engine, "staged", folder / "stages.parquet")
+        told = _facts(settings, base, scored, table, bands, looked, fits, tracked, staged) | {"movement": moved}
         published = _published(settings, folder, clock)
         if published:
             past.enter_context(done(f"The table {settings.to_table} in {settings.to} was replaced."))
@@ -218,13 +219,6 @@ def _staged(
         return None
 
 
-def _opened(base: Customers, path: Path) -> str:
-    """The stages that were written, read back."""
-    table = base.engine.new_name("staged")
-    base.engine.open_parquet(table, path)
-    return table
-
-
 def _movement(
     settings: Settings,
     since: str,
@@ -282,12 +276,10 @@ def _earlier(path: Path) -> _Earlier:
     return _Earlier(dt.date.fromisoformat(timing.as_of), (timing, load_fit(path, "spend") if has_spend else None))
 
 
-def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> str:
+def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> Relation:
     """Write, and read the file back: the report rests on what was written."""
     path = scored.write(folder / "customers.parquet", partition_by)
-    table = scored.engine.new_name("written")
-    scored.engine.open_parquet(table, path)
-    return table
+    return opened(scored.engine, "written", path)
 
 
 def _published(settings: Settings, folder: Path, clock: Clock) -> dict[str, Any]:
@@ -309,12 +301,12 @@ def _facts(
     settings: Settings,
     base: Customers,
     scored: Scored,
-    table: str,
+    table: Relation,
     bands: tuple[Band, ...],
     looked: Sheet,
     fits: Fits,
     tracked: Tracking | None,
-    staged: str,
+    staged: Relation,
 ) -> dict[str, Any]:
     words = {
         "language": settings.language,

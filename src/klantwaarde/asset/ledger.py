@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from klantwaarde.asset.standing import Standing, both_standings, inside, known_table, labels, moved
+from klantwaarde.asset.standing import Standing, both_standings, known_table, labels, moved
+from klantwaarde.data.names import MONEY
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:
@@ -121,10 +122,8 @@ class Account(NamedTuple):
 class Ledger:
     """The books between two dates; the customers behind each line are asked for when wanted."""
 
-    engine: Engine
-    sql: str
+    rows: Relation
     """One row per customer: line, stages, opening, closing, change, events; see `customers`."""
-    parameters: Mapping[str, Any]
     total: Account
     accounts: tuple[Account, ...]
     """By label, where the ledger was asked for by one; they add up to the total."""
@@ -138,15 +137,13 @@ class Ledger:
 
         label: of one account only; most: how many at most. Raises BadParameters for a line that is none.
         """
-        sql, parameters = self.behind(line, label)
-        return self.engine.arrow(sql + ("" if most is None else f"\nlimit {int(most)}"), parameters)
+        return self.behind(line, label).first(most).arrow()
 
-    def behind(self, line: str, label: str | None = None) -> tuple[str, dict[str, Any]]:
-        """The statement of the customers behind a line, with its parameters: for files and for millions."""
+    def behind(self, line: str, label: str | None = None) -> Relation:
+        """The customers behind a line as they are in the engine: for files and for millions."""
         if line not in LINES:
             raise BadParameters(f"line={line!r} is not one of {', '.join(LINES)}.")
-        sql = f"with counted as (\n{self.sql}\n)\n{statement('ledger_behind')}"
-        return sql, {**self.parameters, "line": line, "label": label or ""}
+        return query("ledger_behind", counted=self.rows, line=line, label=label or "")
 
 
 def ledger(
@@ -169,15 +166,14 @@ def ledger(
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     first, second = both_standings(before, after, stages, orders)
-    engine, view = first.engine, moved(first, second)
-    named = labels(engine, view, by, attributes)
+    view = moved(first, second).view("moved")
     happened = _happened(first, second, view, events)
-    counted = statement("ledger_counted", moved=view, labels=named, happened=happened)
-    parameters = {"otherwise": ALL if by is None else UNKNOWN}
-    rows = engine.rows(inside("counted", counted, statement("ledger_lines")), parameters)
-    _refuse_contradicted(engine, counted, parameters, rows)
+    named, otherwise = labels(view, by, attributes), ALL if by is None else UNKNOWN
+    counted = query("ledger_counted", moved=view, labels=named, happened=happened, otherwise=otherwise)
+    rows = query("ledger_lines", counted=counted).rows()
+    _refuse_contradicted(counted, rows)
     accounts = tuple(_account(label, rows) for label in sorted({row["label"] for row in rows}))
-    return Ledger(engine, counted, parameters, _account(None, rows), accounts, first, second, _by_stages(rows))
+    return Ledger(counted, _account(None, rows), accounts, first, second, _by_stages(rows))
 
 
 def _by_stages(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str | None], int]:
@@ -187,48 +183,30 @@ def _by_stages(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str | None]
     return dict(found)
 
 
-def _happened(first: Standing, second: Standing, view: str, events: Any) -> str:
-    """The name of a table of events per customer, empty where there are none."""
-    engine = first.engine
-    name = engine.new_name("happened")
+def _happened(first: Standing, second: Standing, view: Relation, events: Any) -> Relation:
+    """Events per customer, none where there are none."""
     if events is None:
-        counts = ", ".join(f"cast(null as bigint) as {event}" for event in EVENTS)
-        values = "cast(null as decimal(18, 4)) as value_in, cast(null as decimal(18, 4)) as value_out"
-        engine.view(name, f"select customer_id, {counts}, {values} from {view} where 1 = 0")
-        return name
-    engine.create(
-        name,
-        statement("ledger_events", events=_event_rows(engine, events)),
-        {"opened": first.as_of, "closed": second.as_of},
-    )
-    return name
+        counts, values = dict.fromkeys(EVENTS, "bigint"), dict.fromkeys(("value_in", "value_out"), MONEY)
+        return view.none("customer_id", **counts, **values).view("happened")
+    read = _event_rows(first.engine, events)
+    return query("ledger_events", events=read, opened=first.as_of, closed=second.as_of).kept("happened")
 
 
-def _event_rows(engine: Engine, events: Any) -> str:
-    """The name of a view of customer_id, day, event and value."""
-    given, name = known_table(engine, events, "events", ("customer_id", "event")), engine.new_name("events_read")
-    has = engine.columns(given)
-    other = engine.rows(
-        f"select event, count(*) as n from {given} where event is null or event not in ('won', 'won_back', 'lost') "
-        "group by event order by event"
-    )
+def _event_rows(engine: Engine, events: Any) -> Relation:
+    """customer_id, day, event and value."""
+    given = known_table(engine, events, "events", ("customer_id", "event"))
+    other = query("events_unknown", events=given).rows()
     if other:
         told = ", ".join(f"{row['n']} row(s) {row['event']!r}" for row in other)
         raise BadOrders(f"An event is won, won_back or lost, but there are {told}. Rename them or leave them out.")
-    day = "cast(day as date)" if "day" in has else "cast(null as date)"
-    value = "cast(value as decimal(18, 4))" if "value" in has else "cast(null as decimal(18, 4))"
-    known = "" if "day" not in has else " where day is not null"
-    engine.view(name, f"select customer_id, {day} as day, event, {value} as value from {given}{known}")
-    return name
+    dated = given.where_known("day") if "day" in given.columns() else given
+    return query("events_read", events=dated.padded(day="date", value=MONEY))
 
 
-def _refuse_contradicted(engine: Engine, counted: str, parameters: Mapping[str, Any], rows: list[Any]) -> None:
+def _refuse_contradicted(counted: Relation, rows: list[Any]) -> None:
     wrong = sum(row["contradicted"] for row in rows)
     if wrong:
-        some = engine.rows(
-            f"select customer_id from (\n{counted}\n) as c where is_contradicted order by customer_id limit 5",
-            parameters,
-        )
+        some = query("ledger_contradicted", counted=counted).first(5).rows()
         named = ", ".join(str(row["customer_id"]) for row in some)
         raise BadOrders(
             f"The events of {wrong} customer(s) do not lead from the stage before to the stage after ({named}). Give "

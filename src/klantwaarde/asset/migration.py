@@ -13,9 +13,9 @@ from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
 from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, of_source, pair_engine, placing
 from klantwaarde.calendar import check_unit, year_before
-from klantwaarde.data.names import MONEY, TIERS
+from klantwaarde.data.names import TIERS
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.value.score import Scored
 from klantwaarde.value.tiers import tier_sizes
@@ -58,9 +58,8 @@ class Cell(NamedTuple):
 class Migration:
     """The matrix of movement; customers behind a cell are asked for when wanted."""
 
-    engine: Engine
-    moved: str
-    """A view of every customer of either date: customer_id, tier_before, tier_after, opening, closing."""
+    moved: Relation
+    """Every customer of either date: customer_id, tier_before, tier_after, opening, closing."""
     cells: Mapping[tuple[str, str], Cell]
     """By (tier before, tier after), all pairs of STATES."""
     ranks: Ranks
@@ -98,8 +97,8 @@ class Migration:
         for tier in (before, after):
             if tier not in STATES:
                 raise BadParameters(f"tier {tier!r} is not one of {', '.join(STATES)}.")
-        sql = statement("migration_behind", moved=self.moved) + ("" if most is None else f"\nlimit {int(most)}")
-        return self.engine.arrow(sql, {"tier_before": before, "tier_after": after})
+        behind = query("migration_behind", moved=self.moved, tier_before=before, tier_after=after)
+        return behind.first(most).arrow()
 
 
 def migration(
@@ -128,9 +127,8 @@ def migration(
     made = (of_source(standings[0], before), of_source(standings[1], after)) if standings else (None, None)
     first, floors = _placed(engine, before, None, made[0], ranked=not frozen)
     second, _ = _placed(engine, after, floors, made[1], ranked=not frozen)
-    view = engine.new_name("moved")
-    engine.view(view, statement("migration_moved", before=first, after=second))
-    told = Migration(engine, view, _cells(engine, view), ranks, floors if frozen else None)
+    view = query("migration_moved", before=first, after=second).view("moved")
+    told = Migration(view, _cells(view), ranks, floors if frozen else None)
     if not expected:
         return told
     return replace(
@@ -156,78 +154,70 @@ def _refuse_terms(before: Any, after: Any, expected: bool | int | None, ranks: s
 
 def _placed(
     engine: Engine, source: Any, floors: Thresholds | None, made: Standing | None, *, ranked: bool
-) -> tuple[str, Thresholds | None]:
-    """The name of a table of customer_id, tier, value; and the floors of the tiers."""
+) -> tuple[Relation, Thresholds | None]:
+    """Customers with customer_id, tier, value; and the floors of the tiers."""
     if isinstance(source, Scored) and ranked:
-        table, placed = engine.new_name("ranked"), engine.new_name("placed")
-        engine.create(table, source.sql, source.parameters)
+        table = source.rows.kept("ranked")
         value = "rlv" if is_priced(source) else "dert"
-        number = f"case when coalesce({value}, 0) between -1e13 and 1e13 then cast(coalesce({value}, 0) as {MONEY}) end"
-        engine.view(placed, f"select customer_id, tier, {number} as value from {table}")
+        placed = query("migration_priced", customers=table.select("customer_id", "tier", value=value)).view("placed")
     else:
-        standing, own = _standing(engine, source) if made is None else (_of_scored(engine, made), False)
+        standing, own = _standing(engine, source) if made is None else (_of_scored(made), False)
         if own:
             placed = standing
         else:
-            floors = _floors(engine, standing) if floors is None or ranked else floors
-            placed, parting = engine.new_name("placed"), engine.new_name("thresholds")
-            engine.register(parting, pa.table({name: [value] for name, value in floors._asdict().items()}))
-            engine.view(placed, statement("migration_placed", standing=standing, thresholds=parting))
+            floors = _floors(standing) if floors is None or ranked else floors
+            parting = pa.table({name: [value] for name, value in floors._asdict().items()})
+            thresholds = registered(engine, "thresholds", parting)
+            placed = query("migration_placed", standing=standing, thresholds=thresholds).view("placed")
     if made is None:
-        _refuse_faults(engine, placed)
+        _refuse_faults(placed)
     return placed, floors
 
 
-def _of_scored(engine: Engine, made: Standing) -> str:
-    """The name of a view of the scored customers of a standing."""
-    name = engine.new_name("standing")
-    engine.view(name, f"select customer_id, is_active, measure, value from {made.table} where is_scored")
-    return name
+def _of_scored(made: Standing) -> Relation:
+    """The scored customers of a standing."""
+    return query("migration_scored", standing=made.table).view("standing")
 
 
-def _standing(engine: Engine, source: Any) -> tuple[str, bool]:
-    """The name of a table or view of what places customers; whether it has tiers of its own."""
-    name = engine.new_name("standing")
+def _standing(engine: Engine, source: Any) -> tuple[Relation, bool]:
+    """What places customers; whether it has tiers of its own."""
     if isinstance(source, Scored):
-        engine.create(name, *placing(engine, source))
-        return name, False
+        return placing(source).kept("standing"), False
     given = known_table(engine, source, "customers", ("customer_id", "value"))
-    has = engine.columns(given)
+    has = given.columns()
     own = "tier" in has
     if not own and "measure" not in has:
         raise BadOrders(f"The customers need a column tier or measure; there are {', '.join(has)}.")
-    active = "is_active" if "is_active" in has else "coalesce(measure > 0, false) as is_active"
-    places = "tier" if own else f"cast(measure as double) as measure, {active}"
-    value = f"case when value between -1e13 and 1e13 then cast(value as {MONEY}) end as value"
-    engine.view(name, f"select customer_id, {places}, {value} from {given}")
-    return name, own
+    if own:
+        return query("migration_tiers", customers=given).view("placed"), True
+    known = "is_active" in has
+    places = query("migration_measured", customers=given.padded(is_active="boolean"), has_active=known)
+    return places.kept("standing"), False
 
 
-def _floors(engine: Engine, standing: str) -> Thresholds:
+def _floors(standing: Relation) -> Thresholds:
     """The measures of the last customers of top, large and medium."""
-    active = engine.one(f"select count(*) as n from {standing} where is_active")["n"]
+    active = query("migration_active", standing=standing).one()["n"]
     sizes = tier_sizes(active)
     places = np.cumsum(sizes[:3])
-    ranked = engine.ranked(statement("migration_ranked", standing=standing))
-    wanted = ", ".join(str(int(place)) for place in {*places, 0})
-    found = {
-        row["rank"]: row["measure"]
-        for row in engine.rows(f"select rank, measure from ({ranked}) as r where rank in ({wanted})")
-    }
+    ranked = query("migration_ranked", standing=standing).ranked()
+    wanted = registered(standing.engine, "places", pa.table({"place": pa.array(sorted({*places, 0}), pa.int64())}))
+    rows = query("migration_floors", ranked=ranked, places=wanted).rows()
+    found = {row["rank"]: row["measure"] for row in rows}
     return Thresholds(
         *(float(found[int(place)]) if size else NEVER for place, size in zip(places, sizes[:3], strict=True))
     )
 
 
-def _refuse_faults(engine: Engine, placed: str) -> None:
-    found = engine.one(statement("migration_faults", placed=placed))
+def _refuse_faults(placed: Relation) -> None:
+    found = query("migration_faults", placed=placed).one()
     told = [f"{found[name]} row(s) {what}" for name, what in FAULTS.items() if found[name]]
     if told:
         raise BadOrders(f"The customers cannot be used ({found['customers']} rows): {'; '.join(told)}.")
 
 
-def _cells(engine: Engine, view: str) -> dict[tuple[str, str], Cell]:
-    rows = engine.rows(statement("migration_cells", moved=view))
+def _cells(view: Relation) -> dict[tuple[str, str], Cell]:
+    rows = query("migration_cells", moved=view).rows()
     found = {
         (row["tier_before"], row["tier_after"]): Cell(row["customers"], row["opening"], row["closing"]) for row in rows
     }
@@ -242,19 +232,21 @@ def _sum(cells: list[Cell]) -> Cell:
     )
 
 
-def _by_chance(told: Migration, before: Scored, after: Scored, most: int, placed: tuple[str, str]) -> Chance:
+def _by_chance(told: Migration, before: Scored, after: Scored, most: int, placed: tuple[Relation, Relation]) -> Chance:
     """The moves under no change of those who had bought at the first date; of a sample where they are many."""
-    engine, start, end = told.engine, before.terms.as_of, after.terms.as_of
+    start, end = before.terms.as_of, after.terms.as_of
     days = check_unit(before.terms.unit)
-    sql = statement(
+    rows = query(
         "migration_histories",
         absent=before.customers.orders.columns.absent,
         before=placed[0],
         after=placed[1],
         customers=before.customers.table,
         stood=before.customers.stood,
-    )
-    rows = engine.arrow(sql, {"year_ago": year_before(end), "as_of": start, "most": most})
+        year_ago=year_before(end),
+        as_of=start,
+        most=most,
+    ).arrow()
     column = {name: np.asarray(rows.column(name).to_numpy(zero_copy_only=False)) for name in rows.column_names}
     rate = before.terms.margin_rate
     if before.spend is None:

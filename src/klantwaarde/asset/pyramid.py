@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from klantwaarde.data.names import TIERS
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import expect
 from klantwaarde.value.score import Scored
 
@@ -34,16 +33,15 @@ class Band(NamedTuple):
 def pyramid(scored: Scored) -> tuple[Band, ...]:
     """The five tiers from the top down; empty ones too. Sums equal those of the scored customers."""
     expect(scored, Scored, "scored", "kw.score(customers, fit, spend) gives it; kw.pyramid needs all that it holds")
-    table = scored.engine.new_name("scored")
-    scored.engine.create(table, scored.sql, scored.parameters)
-    bands = pyramid_of(scored.engine, table, scored.terms.rank_by)
-    scored.engine.drop(table)
+    table = scored.rows.kept("scored")
+    bands = pyramid_of(table, scored.terms.rank_by)
+    table.drop()
     return bands
 
 
-def pyramid_of(engine: Engine, table: str, rank_by: str) -> tuple[Band, ...]:
-    """The pyramid of a table of scored customers in the engine."""
-    found = {row["tier"]: row for row in engine.rows(statement("pyramid", scored=table), {"rank_by": rank_by})}
+def pyramid_of(scored: Relation, rank_by: str) -> tuple[Band, ...]:
+    """The pyramid of scored customers in the engine."""
+    found = {row["tier"]: row for row in query("pyramid", scored=scored, rank_by=rank_by).rows()}
     totals = _totals(list(found.values()))
     active = sum(row["customers"] for tier, row in found.items() if tier != "inactive")
     return tuple(_band(tier, found.get(tier), totals, active) for tier in TIERS)

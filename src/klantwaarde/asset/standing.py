@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from klantwaarde.data.names import MONEY
+from klantwaarde.data.attributes import Attributes
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import identifier, selecting, statement
+from klantwaarde.engine.relation import Relation, query, registered
+from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, kind_of, named
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.lifecycle.stages import Before
@@ -55,18 +56,22 @@ class Lazy(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """A table in the engine with customer_id, stage, first_order and value (DECIMAL), one row per customer.
+    """customer_id, stage, first_order and value (DECIMAL), one row per customer, kept in the engine.
 
     Of scored customers also with is_active and measure, which place them in the pyramid, and is_scored: not so for
     whom stages alone know. source: what it was made from; as_of: its day, where that is known; factored_to: the second
     date of the statement of which it holds the factors, too.
     """
 
-    engine: Engine
-    table: str
+    table: Relation
     source: Any
     as_of: dt.date | None
     factored_to: dt.date | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Where they are kept."""
+        return self.table.engine
 
 
 def pair_engine(before: Any, after: Any) -> Engine:
@@ -82,10 +87,9 @@ def pair_engine(before: Any, after: Any) -> Engine:
 
 
 class Factored(NamedTuple):
-    """The statement of the valued customers with each of FACTORS as factor_margin and so on, and its parameters."""
+    """The valued customers with each of FACTORS as factor_margin and so on."""
 
-    sql: str
-    parameters: Mapping[str, Any]
+    rows: Relation
     to: dt.date
     """The second date: what a period brings depends on its length."""
 
@@ -102,14 +106,12 @@ def standing(engine: Engine, source: Any, stages: Any = None, factored: Factored
         return of_source(stages, source)
     if isinstance(stages, Before) and isinstance(source, Scored) and stages.as_of != source.terms.as_of:
         raise BadParameters(f"These stages are of {stages.as_of}, the scores of {source.terms.as_of}: take one date's.")
-    table, as_of = engine.new_name("standing"), None
     if isinstance(source, Scored):
-        as_of = source.terms.as_of
-        _create_scored(engine, table, source, stages, factored)
+        as_of, table = source.terms.as_of, _of_scored(engine, source, stages, factored)
     else:
-        _create_plain(engine, table, source, stages)
-    _refuse_faults(engine, table, "value_faults" if isinstance(stages, Before) else "ledger_faults")
-    return Standing(engine, table, source, as_of, factored.to if factored else None)
+        as_of, table = None, _of_plain(engine, source, stages)
+    _refuse_faults(table, "value_faults" if isinstance(stages, Before) else "ledger_faults")
+    return Standing(table, source, as_of, factored.to if factored else None)
 
 
 def of_source(made: Standing, source: Any) -> Standing:
@@ -119,28 +121,22 @@ def of_source(made: Standing, source: Any) -> Standing:
     return made
 
 
-def _create_scored(engine: Engine, table: str, scored: Scored, stages: Any, factored: Factored | None) -> None:
+def _of_scored(engine: Engine, scored: Scored, stages: Any, factored: Factored | None) -> Relation:
     if stages is None:
         raise BadParameters("Scored customers have no stage. Give their orders, or stages=(before, after).")
     known = stages.table if isinstance(stages, Before) else stages
     names = known_table(engine, known, "stages", ("customer_id", "stage"))
-    sql, parameters = placing(engine, scored, factored)
-    placed = engine.new_name("placed")
-    joined = statement("ledger_standing", placed=placed, stages=names)
-    if factored:
-        joined = selecting(joined, *(f"v.{factor}" for factor in FACTORS))
-    engine.create(table, inside(placed, sql, joined), parameters, on_disk=True)
+    more = [f"v.{factor}" for factor in FACTORS] if factored else ()
+    joined = query("ledger_standing", placed=placing(scored, factored), stages=names, more=more)
+    return joined.kept("standing", on_disk=True)
 
 
-def placing(engine: Engine, scored: Scored, factored: Factored | None = None) -> tuple[str, dict[str, Any]]:
-    """SQL of what places each customer in the pyramid, and of the value, with its parameters."""
-    valued = engine.new_name("valued")
-    sql, parameters = (factored.sql, factored.parameters) if factored else (scored.valued, scored.parameters)
-    placed = statement("migration_standing", valued=valued)
-    if factored:
-        placed = selecting(placed, *(f"factor_{factor} as {factor}" for factor in FACTORS))
-    more = {"priced": is_priced(scored), "rank_by": scored.terms.rank_by}
-    return inside(valued, sql, placed), {**parameters, **more}
+def placing(scored: Scored, factored: Factored | None = None) -> Relation:
+    """What places each customer in the pyramid, and the value."""
+    valued = factored.rows if factored else scored.valued
+    more = [f"factor_{factor} as {factor}" for factor in FACTORS] if factored else ()
+    named = {"priced": is_priced(scored), "rank_by": scored.terms.rank_by}
+    return query("migration_standing", valued=valued, more=more, **named)
 
 
 def is_priced(scored: Scored) -> bool:
@@ -148,54 +144,47 @@ def is_priced(scored: Scored) -> bool:
     return scored.spend is not None and scored.customers.orders.has_money
 
 
-def _create_plain(engine: Engine, table: str, source: Any, stages: Any) -> None:
+def _of_plain(engine: Engine, source: Any, stages: Any) -> Relation:
     given = known_table(engine, source, "customers", ("customer_id",))
-    has = engine.columns(given)
+    has = given.columns()
     value = next((name for name in ("value", "rlv") if name in has), None)
     if value is None or ("stage" not in has and stages is None):
         raise BadOrders(f"The customers need columns stage and value; there are {', '.join(has)}.")
-    stage, joined = "c.stage", ""
-    if stages is not None:
-        names = known_table(engine, stages, "stages", ("customer_id", "stage"))
-        stage, joined = "s.stage", f"left join {names} as s on s.customer_id = c.customer_id"
-    first = "c.first_order" if "first_order" in has else "cast(null as date)"
-    engine.create(
-        table,
-        f"select c.customer_id, cast({stage} as varchar) as stage, {first} as first_order, "
-        f"case when c.{value} between -1e13 and 1e13 then cast(c.{value} as {MONEY}) end as value "
-        f"from {given} as c {joined}",
-    )
+    rows = given.padded(stage="varchar", first_order="date").select("customer_id", "stage", "first_order", value=value)
+    if stages is None:
+        return query("ledger_plain", customers=rows).kept("standing")
+    names = known_table(engine, stages, "stages", ("customer_id", "stage"))
+    return query("ledger_plain_staged", customers=rows, stages=names).kept("standing")
 
 
-def _refuse_faults(engine: Engine, table: str, looked_for: str) -> None:
-    found = engine.one(statement(looked_for, standing=table))
+def _refuse_faults(table: Relation, looked_for: str) -> None:
+    found = query(looked_for, standing=table).one()
     told = [f"{found[name]} row(s) {what}" for name, what in FAULTS.items() if found.get(name)]
     if told:
         raise BadOrders(f"The customers cannot be used ({found['customers']} rows): {'; '.join(told)}.")
 
 
-def inside(name: str, sql: str, outer: str) -> str:
-    """A statement over another, which it knows by a name; no part of the inner one may have the same."""
-    return f"with {name} as (\n{sql}\n)\nselect * from (\n{outer}\n) as outcome"
-
-
-def known_table(engine: Engine, source: Any, what: str, needed: tuple[str, ...]) -> str:
-    """The name of a source in the engine: a lazy statement, or an Arrow table, data frame or mapping of columns.
+def known_table(engine: Engine, source: Any, what: str, needed: tuple[str, ...]) -> Relation:
+    """A source in the engine: a lazy statement, or an Arrow table, data frame or mapping of columns.
 
     A text is the name of a table that is there already.
     """
-    name = source if isinstance(source, str) else engine.new_name(what)
-    if isinstance(source, str):
-        pass
-    elif isinstance(source, Lazy):
-        engine.create(name, source.sql, source.parameters)
-    else:
-        engine.register(name, arrow_table(source, what))
-    has = engine.columns(name)
+    found = _known(engine, source, what)
+    has = found.columns()
     missing = [column for column in needed if column not in has]
     if missing:
         raise BadOrders(f"The {what} have no column {', '.join(missing)}; there are {', '.join(has)}.")
-    return name
+    return found
+
+
+def _known(engine: Engine, source: Any, what: str) -> Relation:
+    if isinstance(source, str):
+        return named_rows(engine, source)
+    if isinstance(source, Relation) and source.table is not None:
+        return source
+    if isinstance(source, Lazy):
+        return Relation(engine, source.sql, source.parameters).kept(what)
+    return registered(engine, what, arrow_table(source, what))
 
 
 def arrow_table(source: Any, what: str) -> pa.Table:
@@ -215,18 +204,13 @@ def arrow_table(source: Any, what: str) -> pa.Table:
         ) from error
 
 
-def moved(before: Standing, after: Standing) -> str:
-    """The name of a view of every customer of either date, with the ledger's line, opening and closing value.
+def moved(before: Standing, after: Standing) -> Relation:
+    """Every customer of either date, with the ledger's line, opening and closing value.
 
     Where the first standing is factored, with its factors as margin_before and so on.
     """
-    engine = before.engine
-    name, joined = engine.new_name("moved"), engine.new_name("joined")
-    sql = statement("ledger_joined", before=before.table, after=after.table)
-    if before.factored_to:
-        sql = selecting(sql, *(f"b.{factor} as {factor}_before" for factor in FACTORS))
-    engine.view(name, inside(joined, sql, statement("ledger_moved", joined=joined)))
-    return name
+    more = [f"b.{factor} as {factor}_before" for factor in FACTORS] if before.factored_to else ()
+    return query("ledger_moved", joined=query("ledger_joined", before=before.table, after=after.table, more=more))
 
 
 def both_standings(
@@ -247,41 +231,30 @@ def both_stages(before: Any, after: Any, stages: tuple[Any, Any] | None, orders:
     return stages or (None, None)
 
 
-def labels(engine: Engine, customers: str, by: str | None, attributes: Any = None) -> str:
-    """The name of a view of customer_id and label. by: cohort_month, cohort_quarter, or a column of the attributes.
+def labels(customers: Relation, by: str | None, attributes: Any = None) -> Relation:
+    """customer_id and label. by: cohort_month, cohort_quarter, or a column of the attributes.
 
     attributes: a table with customer_id and the column, or what `kw.attributes` gives.
     """
-    name = engine.new_name("labels")
     if by is None:
-        engine.view(name, f"select customer_id, cast(null as varchar) as label from {customers} where 1 = 0")
-    elif by in COHORTS:
-        year = "cast(year(first_order) as varchar)"
-        engine.view(
-            name,
-            f"select customer_id, concat({year}, {COHORTS[by]}) as label from {customers} "
-            "where first_order is not null",
+        return customers.none("customer_id", label="varchar")
+    if by in COHORTS:
+        return query(by, customers=customers)
+    if attributes is None:
+        raise BadParameters(
+            f"{named('by', by)} is none of {', '.join(COHORTS)}. Give {named('attributes')} with that column."
         )
-    else:
-        told = attributes.view if hasattr(attributes, "view") and isinstance(attributes.view, str) else None
-        if attributes is None:
-            raise BadParameters(
-                f"{named('by', by)} is none of {', '.join(COHORTS)}. Give {named('attributes')} with that column."
-            )
-        table = told or known_table(engine, attributes, "attributes", ("customer_id", by))
-        _refuse_twice(engine, table)
-        engine.view(name, f"select customer_id, cast({identifier(by)} as varchar) as label from {table}")
-    return name
+    known = attributes.view if isinstance(attributes, Attributes) else attributes
+    table = known_table(customers.engine, known, "attributes", ("customer_id", by))
+    _refuse_twice(table)
+    return query("labels", attributes=table.select("customer_id", label=by))
 
 
-COHORTS = {
-    "cohort_month": "'-', lpad(cast(month(first_order) as varchar), 2, '0')",
-    "cohort_quarter": "'Q', cast(quarter(first_order) as varchar)",
-}
-"""Ways to group customers by their first order, with the SQL that follows the year."""
+COHORTS = ("cohort_month", "cohort_quarter")
+"""Ways to group customers by their first order: statements of these names."""
 
 
-def _refuse_twice(engine: Engine, table: str) -> None:
-    found = engine.one(f"select count(customer_id) - count(distinct customer_id) as twice from {table}")
+def _refuse_twice(table: Relation) -> None:
+    found = query("named_twice", attributes=table).one()
     if found["twice"]:
         raise BadOrders(f"{found['twice']} row(s) name a customer a second time: keep one row per customer.")

@@ -28,7 +28,6 @@ from klantwaarde.asset.standing import (
     arrow_table,
     both_stages,
     both_standings,
-    inside,
     is_priced,
     known_table,
     moved,
@@ -37,14 +36,14 @@ from klantwaarde.asset.standing import (
     standing,
 )
 from klantwaarde.calendar import check_unit
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement as sql_of
+from klantwaarde.data.names import MONEY
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.lifecycle.stages import Before
 from klantwaarde.quantities import expected_purchases
 from klantwaarde.value.released import ahead
-from klantwaarde.value.score import Scored, cell_scores, spend_lines
+from klantwaarde.value.score import Scored, cell_scores, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +81,8 @@ class Statement:
     """Margin of the period of those who were customers at the first date."""
     new: Memo
     """The same of those who came; the first purchase is expected, being known to have happened."""
-    engine: Engine
-    sql: str
+    rows: Relation
     """One row per customer, all of PARTS."""
-    parameters: Mapping[str, Any]
 
     @property
     def expected_closing(self) -> Decimal:
@@ -101,9 +98,7 @@ class Statement:
         """The statement customer by customer, of one line of the ledger or of all; largest experience first."""
         if line is not None and line not in LINES:
             raise BadParameters(f"line={line!r} is not one of {', '.join(LINES)}.")
-        sql = f"with parts as (\n{self.sql}\n)\n{sql_of('statement_behind')}"
-        limit = "" if most is None else f"\nlimit {int(most)}"
-        return self.engine.arrow(sql + limit, {**self.parameters, "line": line or ""})
+        return query("statement_behind", parts=self.rows, line=line or "").first(most).arrow()
 
 
 def statement(
@@ -126,17 +121,16 @@ def statement(
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     check_method(method)
-    engine, compared, grown = _inputs(before, after, orders, stages, growth)
-    parts = sql_of("statement_parts", compared=compared)
-    parameters = {"growth": grown, "method": method}
-    rows = engine.rows(inside("parts", parts, sql_of("statement_lines")), parameters)
+    compared, grown = _inputs(before, after, orders, stages, growth)
+    parts = query("statement_parts", compared=compared, growth=grown, method=method)
+    rows = query("statement_lines", parts=parts).rows()
     negative = sum(row["negative"] for row in rows)
     if method == "lmdi" and negative:
         raise BadParameters(f"lmdi takes no negative factors, but {negative} customer(s) have one: take shapley.")
-    return _told(engine, parts, parameters, rows)
+    return _told(parts, rows)
 
 
-def _told(engine: Engine, parts: str, parameters: Mapping[str, Any], rows: list[dict[str, Any]]) -> Statement:
+def _told(parts: Relation, rows: list[dict[str, Any]]) -> Statement:
     def total(name: str, **where: Any) -> Decimal:
         return sum((row[name] for row in rows if all(row[k] == v for k, v in where.items())), NONE)
 
@@ -147,16 +141,14 @@ def _told(engine: Engine, parts: str, parameters: Mapping[str, Any], rows: list[
         by_line=by_line,
         known=known,
         new=new,
-        engine=engine,
-        sql=parts,
-        parameters=parameters,
+        rows=parts,
     )
 
 
 def _inputs(
     before: Any, after: Any, orders: Orders | None, stages: tuple[Any, Any] | None, growth: float | None
-) -> tuple[Engine, str, float]:
-    """(engine, the name of a view of the customers with their factors at both dates, e^(delta H))."""
+) -> tuple[Relation, float]:
+    """The customers with their factors at both dates, and e^(delta H)."""
     if isinstance(before, Scored) != isinstance(after, Scored):
         raise BadParameters("before and after must both be scored customers, or both plain tables.")
     if isinstance(before, Scored):
@@ -165,20 +157,13 @@ def _inputs(
         first, second = opening_and_closing(before, after, both_stages(before, after, stages, orders))
         H = _horizon(before, after)
         factors = _factors_after(before, after, H)
-        return (
-            first.engine,
-            _compared(first.engine, moved(first, second), factors),
-            float(np.exp(before.terms.delta * H)),
-        )
+        return _compared(moved(first, second), factors), float(np.exp(before.terms.delta * H))
     first, second = both_standings(_with_value(before), _with_value(after), stages, None)
     tables = _plain_factors(first), _plain_factors(second)
     _refuse_other_value(first, tables[0])
-    opened = first.engine.new_name("opened")
-    columns = ", ".join(f"b.{factor} as {factor}_before" for factor in STANDING_FACTORS)
-    view = moved(first, second)
-    sql = f"select m.*, {columns} from {view} as m left join {tables[0]} as b on m.customer_id = b.customer_id"
-    first.engine.view(opened, sql)
-    return first.engine, _compared(first.engine, opened, tables[1]), _checked_growth(growth)
+    factors_before = [f"b.{factor} as {factor}_before" for factor in STANDING_FACTORS]
+    opened = query("statement_opened", moved=moved(first, second), factors_before=tables[0], more=factors_before)
+    return _compared(opened, tables[1]), _checked_growth(growth)
 
 
 def opening_and_closing(before: Scored, after: Scored, stages: tuple[Any, Any]) -> tuple[Standing, Standing]:
@@ -195,8 +180,8 @@ def opening_and_closing(before: Scored, after: Scored, stages: tuple[Any, Any]) 
 
 
 def _opening(before: Scored, after: Scored, stages: Any) -> Standing:
-    sql, parameters = _with_factors(before, before, "before", _horizon(before, after))
-    return standing(before.engine, before, stages, Factored(sql, parameters, after.terms.as_of))
+    factored = Factored(_with_factors(before, before, "before", _horizon(before, after)), after.terms.as_of)
+    return standing(before.engine, before, stages, factored)
 
 
 def _horizon(before: Scored, after: Scored) -> float:
@@ -204,49 +189,41 @@ def _horizon(before: Scored, after: Scored) -> float:
     return (after.terms.as_of - before.terms.as_of).days / check_unit(before.terms.unit)
 
 
-def _with_factors(before: Scored, at: Scored, when: str, H: float) -> tuple[str, dict[str, Any]]:
-    """The statement of `at`'s customers, valued and with factors by the parameters and terms of `before`."""
-    engine, cells = before.engine, at.customers.day_cells()
+def _with_factors(before: Scored, at: Scored, when: str, H: float) -> Relation:
+    """The customers of `at`, valued and with factors by the parameters and terms of `before`."""
+    cells = at.customers.day_cells
     days = check_unit(before.terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     told = ahead(before.fit.model, H, before.terms.delta, x, t_x / days, T / days)
     scores = told._asdict()
     if when == "after":  # what is expected of a newcomer who came T ago, the first purchase among it
         scores = {"rate": told.rate, "released": 0 * told.rate, "expected": 1 + _newcomers(before, T / days)}
-    histories, valued = engine.new_name("ahead"), engine.new_name("valued")
-    engine.register(histories, pa.table({name: cells.column(name) for name in cells.column_names[:3]} | scores))
-    sql, parameters = (before.valued, before.parameters) if at is before else revalued(before, at)
-    margin = {"newcomer_margin": None if when == "before" else _newcomer_margin(before), "priced": is_priced(before)}
-    outer = sql_of("statement_factors", valued=valued, ahead=histories)
-    return inside(valued, sql, outer), {**parameters, **margin}
+    histories = pa.table({name: cells.column(name) for name in cells.column_names[:3]} | scores)
+    return query(
+        "statement_factors",
+        valued=before.valued if at is before else revalued(before, at),
+        ahead=registered(before.engine, "ahead", histories),
+        newcomer_margin=None if when == "before" else _newcomer_margin(before),
+        priced=is_priced(before),
+        expected_margin_rate=before.terms.margin_rate,
+    )
 
 
-def _factors_after(before: Scored, after: Scored, H: float) -> str:
-    """The name of a table of the factors of the later date's customers, by the earlier one's parameters."""
-    engine = before.engine
-    table, factored = engine.new_name("factors"), engine.new_name("factored")
-    sql, parameters = _with_factors(before, after, "after", H)
-    named = ", ".join(f"factor_{name} as {name}" for name in STANDING_FACTORS)
-    sql = inside(factored, sql, f"select customer_id, {named} from {factored}")
-    engine.create(table, sql, parameters, on_disk=True)
-    return table
+def _factors_after(before: Scored, after: Scored, H: float) -> Relation:
+    """The factors of the later date's customers, by the earlier one's parameters; kept."""
+    named = {name: f"factor_{name}" for name in STANDING_FACTORS}
+    return _with_factors(before, after, "after", H).select("customer_id", **named).kept("factors", on_disk=True)
 
 
-def _compared(engine: Engine, moved_: str, factors_after: str) -> str:
-    """The name of a view of the moved customers, who have their factors at the first date, with those at the second."""
-    name = engine.new_name("compared")
-    engine.view(name, sql_of("statement_compared", moved=moved_, factors_after=factors_after))
-    return name
+def _compared(moved_: Relation, factors_after: Relation) -> Relation:
+    """The moved customers, who have their factors at the first date, with those at the second."""
+    return query("statement_compared", moved=moved_, factors_after=factors_after)
 
 
-def revalued(before: Scored, after: Scored) -> tuple[str, dict[str, Any]]:
-    """The statement that values the later date's customers by the earlier one's parameters and terms."""
-    engine, customers = before.engine, after.customers
-    cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
-    engine.register(cells, cell_scores(customers.day_cells(), before.fit, before.terms))
-    engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, before.spend))
-    sql = sql_of("valued", customers=customers.table, cell_scores=cells, spend_lines=lines)
-    return sql, {**before.parameters, "as_of": after.terms.as_of}
+def revalued(before: Scored, after: Scored) -> Relation:
+    """The later date's customers by the earlier one's parameters and terms."""
+    scores = cell_scores(after.customers.day_cells, before.fit, before.terms)
+    return value_of(after.customers, before.terms, scores, before.spend)
 
 
 def _newcomers(before: Scored, T: Any) -> Any:
@@ -276,27 +253,16 @@ def _with_value(source: Any) -> Any:
     return table.append_column("value", pa.array(np.prod(factors, axis=0)))
 
 
-def _plain_factors(given: Standing) -> str:
-    """The name of a view of the factors of a plain table."""
-    engine = given.engine
-    name, source = engine.new_name("factors"), known_table(engine, given.source, "customers", FACTORS)
-    has = engine.columns(source)
-
-    def column(name: str, kind: str) -> str:
-        return f"cast({name if name in has else '0'} as {kind}) as {name}"
-
-    doubles = ", ".join(column(each, "double") for each in (*FACTORS, "released", "expected"))
-    engine.view(name, f"select customer_id, {doubles}, {column('realised', 'decimal(18, 4)')} from {source}")
-    return name
+def _plain_factors(given: Standing) -> Relation:
+    """The factors of a plain table."""
+    source = known_table(given.engine, given.source, "customers", FACTORS)
+    known = {f"has_{name}": name in source.columns() for name in ("released", "expected", "realised")}
+    padded = source.padded(released="double", expected="double", realised=MONEY)
+    return query("statement_plain", customers=padded, **known).kept("factors")
 
 
-def _refuse_other_value(first: Standing, factors: str) -> None:
-    off = "abs(cast(s.value as double) - f.margin * f.rate * f.lifetime) > 0.0001 + 1e-9 * abs(cast(s.value as double))"
-    more = "f.released < 0 or f.released > f.rate * f.lifetime * (1 + 1e-9)"
-    found = first.engine.one(
-        f"select count(*) filter (where {off}) as n, count(*) filter (where {more}) as more "
-        f"from {first.table} as s join {factors} as f on s.customer_id = f.customer_id"
-    )
+def _refuse_other_value(first: Standing, factors: Relation) -> None:
+    found = query("statement_faults", standing=first.table, factors=factors).one()
     if found["n"]:
         raise BadOrders(
             f"{found['n']} row(s) before have a value that is not margin x rate x lifetime: leave the column value out."

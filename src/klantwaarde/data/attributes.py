@@ -11,6 +11,7 @@ from klantwaarde.data.link_rows import Ids, Manner, Opened, closed, filled, foun
 from klantwaarde.data.parse import EXAMPLES, Reading
 from klantwaarde.engine import types as of_type
 from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.relation import Relation
 from klantwaarde.engine.statement import identifier, statement
 from klantwaarde.errors import BadOrders
 from klantwaarde.wording.message import Message, message
@@ -48,8 +49,8 @@ class Attributes:
 
     engine: Engine
     told: str
-    table: str
-    view: str
+    table: Relation
+    view: Relation
     columns: dict[str, str]
     customers: int
     read: int
@@ -106,7 +107,7 @@ def attributes(
     findings = _findings(customers, read, matched, counted, same)
     kept = customers.engine.one(f"select count(*) as n from {made[0]}")["n"]
     lines = customers.engine.one(f"select count(*) as n from {matched}")["n"]
-    types = customers.engine.columns(made[0])
+    types = made[0].columns()
     customers.engine.drop(matched)
     columns = {name: types[name] for name in others}
     return Attributes(customers.engine, read.told, *made, columns, kept, lines, findings, notes)
@@ -124,7 +125,7 @@ def _matched(
 ) -> tuple[str, Ids]:
     """A table of the lines with key, value_0, value_1, ... and bad_0, ..., customer_id and fault; how ids compare."""
     engine, source = customers.engine, read.engine
-    whose = engine.columns(customers.table)["customer_id"]
+    whose = customers.table.columns()["customer_id"]
     same = ids([whose, read.types[customer_id]], folds=customers.orders.chosen.folds)
     values = [f"{_value(read, name, readings)} as value_{n}" for n, name in enumerate(others)]
     bad = [
@@ -138,9 +139,10 @@ def _matched(
         engine.view(given, engine.numbered(lines))
     else:
         engine.register(given, source.arrow(source.numbered(lines)))
+    key_of = same.key(engine, str(customers.table), "customer_id", whose)
     engine.view(
         known,
-        f"select {same.key(engine, customers.table, 'customer_id', whose)} as key, customer_id from {customers.table}",
+        f"select {key_of} as key, customer_id from {customers.table}",
     )
     engine.create(matched, statement("attributes_matched", given=given, known=known))
     closed(read)
@@ -157,13 +159,13 @@ def _value(read: Opened, name: str, readings: Mapping[str, Reading]) -> str:
     return f"nullif(trim({column}), '')" if kind == "VARCHAR" else column
 
 
-def _tables(customers: Customers, matched: str, others: list[str]) -> tuple[str, str]:
+def _tables(customers: Customers, matched: str, others: list[str]) -> tuple[Relation, Relation]:
     """The table of customers with attributes, and the view of all customers with theirs."""
     engine = customers.engine
-    table, view = engine.new_name("attributes"), engine.new_name("attributes_of_all")
     named = [f"value_{n} as {identifier(name)}" for n, name in enumerate(others)]
-    engine.create(table, f"select {', '.join(['customer_id', *named])} from {matched} where fault is null")
-    types = engine.columns(table)
+    usable = f"select {', '.join(['customer_id', *named])} from {matched} where fault is null"
+    table = Relation(engine, usable).kept("attributes")
+    types = table.columns()
     known = [
         f"coalesce(a.{identifier(name)}, '{UNKNOWN}') as {identifier(name)}"
         if types[name] == "VARCHAR"
@@ -171,8 +173,7 @@ def _tables(customers: Customers, matched: str, others: list[str]) -> tuple[str,
         for name in others
     ]
     joined = f"from {customers.table} as c left join {table} as a on a.customer_id = c.customer_id"
-    engine.view(view, f"select {', '.join(['c.customer_id', *known])} {joined}")
-    return table, view
+    return table, Relation(engine, f"select {', '.join(['c.customer_id', *known])} {joined}").view("attributes_of_all")
 
 
 def _findings(customers: Customers, read: Opened, matched: str, counted: list[str], same: Ids) -> tuple[Finding, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from dataclasses import replace
 from decimal import Decimal
@@ -14,7 +13,8 @@ from klantwaarde.data.orders import Orders, refuse_too_much, with_lines
 from klantwaarde.data.window import window
 from klantwaarde.engine import types as of_type
 from klantwaarde.engine.duckdb import DuckDB
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
+from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def batch_id(orders: Orders) -> str:
 
 def traits(orders: Orders) -> dict[str, Any]:
     """What all batches of a state must have in common."""
-    kind = embedded(orders).columns(orders.lines)["customer_id"]
+    embedded(orders)
+    kind = orders.lines.columns()["customer_id"]
     return {
         "id_type": kind,
         "has_money": orders.has_money,
@@ -62,28 +63,23 @@ def traits(orders: Orders) -> dict[str, Any]:
     }
 
 
-def write_batch(orders: Orders, rows: str, path: Path, came: int = 0) -> None:
+def write_batch(orders: Orders, rows: Relation, path: Path, came: int = 0) -> None:
     """Rows (new lines, or those of other batches) summed per customer, day, order number and sign, in a file.
 
     came: how many batches came before new lines.
     """
-    orders.engine.write_parquet(statement("batch", all_lines=rows), path, {"has_money": orders.has_money, "came": came})
+    query("batch", all_lines=rows, has_money=orders.has_money, came=came).write_parquet(path)
 
 
-def open_batches(orders: Orders, files: Sequence[Path]) -> str:
-    """The name of a view of the rows of these batches."""
+def open_batches(orders: Orders, files: Sequence[Path]) -> Relation:
+    """The rows of these batches."""
     engine = embedded(orders)
-    name = engine.new_name("kept")
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise BadOrders(f"The state lacks {', '.join(missing)}. Put it back from a backup, or begin a new state.")
-    found = [glob.escape(str(file)) for file in files]
-    rows = engine.connection.read_parquet(found, union_by_name=True)
-    numbers = [
-        one for one in ("order_id", "return_of", "came") if one not in rows.columns
-    ]  # not kept by earlier versions
-    rows.project(", ".join(["*", *(f"cast(null as varchar) as {one}" for one in numbers)])).create_view(name)
-    return name
+    name = engine.new_name("kept")
+    engine.open_files(name, [*map(str, files)], ("order_id", "return_of", "came"))  # not kept by earlier versions
+    return named_rows(engine, name)
 
 
 class Met(NamedTuple):
@@ -110,28 +106,26 @@ def met(orders: Orders, new: Path, earlier: Sequence[Path]) -> Met:
     return Met(customers, found, 1 - days["n"] / days["days"] if days["days"] else 0.0)
 
 
-def merged(orders: Orders, kept: str, profile: dict[str, Any], batches: int) -> Orders:
+def merged(orders: Orders, kept: Relation, profile: dict[str, Any], batches: int) -> Orders:
     """All orders ever: `kept` are the rows of all batches, `profile` is their sum. Examples come from the new batch."""
-    engine = orders.engine
-    lines = engine.new_name("lines")
-    engine.view(lines, _usable(orders, kept))
+    lines = Relation(orders.engine, _usable(orders, kept)).view("lines")
     overlap = _overlap(orders, lines) if orders.columns.order_id is not None else None
     if orders.mends.latest:
-        mended = Mends(latest=True).mended(engine, lines)
-        profile = _without(profile, dropped(engine, lines, mended))
+        mended = Mends(latest=True).mended(lines)
+        profile = _without(profile, dropped(lines, mended))
         lines = mended
     today = {"today": orders.profile["today"]}
-    days = engine.one(statement("days", kept=kept), today) | today
+    days = query("days", kept=kept, **today).one() | today
     refuse_too_much(profile)
-    numbered = bool(engine.rows(f"select 1 as one from {lines} where order_id is not null limit 1"))
-    seen = window(engine, lines, orders.profile["today"])
+    numbered = bool(lines.where_known("order_id").first(1).rows())
+    seen = window(lines, orders.profile["today"])
     every = replace(orders, profile=profile | days, window=seen, batches=batches, numbered=numbered, overlap=overlap)
     return with_lines(every, lines)
 
 
-def _overlap(orders: Orders, lines: str) -> Mapping[str, Any]:
+def _overlap(orders: Orders, lines: Relation) -> Mapping[str, Any]:
     """Orders of the new batch that earlier ones have too."""
-    return orders.engine.one(statement("orders_overlapping", batch=orders.lines, lines=lines))
+    return query("orders_overlapping", batch=orders.lines, lines=lines).one()
 
 
 def _without(profile: dict[str, Any], gone: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,16 +138,16 @@ def _without(profile: dict[str, Any], gone: Mapping[str, Any]) -> dict[str, Any]
     return profile | less | moneys
 
 
-def _usable(orders: Orders, kept: str) -> str:
+def _usable(orders: Orders, kept: Relation) -> str:
     """SQL of the rows that count; ids that are written differently in other batches are folded once more."""
     usable = f"select * from {kept} where usable"
-    text = of_type.is_text(embedded(orders).columns(kept)["customer_id"])
+    text = of_type.is_text(kept.columns()["customer_id"])
     table = (
         spellings(orders.engine, f"({usable}) as k", "customer_id", "lines") if orders.chosen.folds and text else None
     )
     if table is None:
         return usable
-    others = [name for name in embedded(orders).columns(kept) if name != "customer_id"]
+    others = [name for name in kept.columns() if name != "customer_id"]
     columns = ", ".join(["coalesce(m.kept, k.customer_id) as customer_id", *(f"k.{name}" for name in others)])
     return f"select {columns} from ({usable}) as k left join {table} as m on m.spelling = k.customer_id"
 

@@ -38,7 +38,7 @@ def folded(base: Customers) -> Iterator[Check]:
 
 def spelled(base: Customers) -> Iterator[Check]:
     """Customers who are in the base under two spellings of an id: a warning for each way in which these differ."""
-    if not of_type.is_text(base.engine.columns(base.table)["customer_id"]):
+    if not of_type.is_text(base.table.columns()["customer_id"]):
         return
     one = composed(base.engine, f"select customer_id from {base.table}", "customer_id", "customer_id")
     ways = kinds("customer_id", one)
@@ -93,7 +93,7 @@ def _at_stake(found: Mapping[str, Any]) -> Message:
 
 def lost_digits(base: Customers) -> Iterator[Check]:
     """Ids that a spreadsheet has rounded: many customers may have become one, and nothing can undo it."""
-    if not of_type.is_text(base.engine.columns(base.table)["customer_id"]):
+    if not of_type.is_text(base.table.columns()["customer_id"]):
         return
     rounded = f"(customer_id like '%E+%' or customer_id like '%e+%') and regexp_matches(customer_id, {literal(LOST)})"
     found = _sums(base, rounded)
@@ -112,7 +112,7 @@ def lost_digits(base: Customers) -> Iterator[Check]:
 
 def placeholders(base: Customers) -> Iterator[Check]:
     """Ids that stand for no customer: by what they say, and by how often they buy."""
-    kind = base.engine.columns(base.table)["customer_id"]
+    kind = base.table.columns()["customer_id"]
     often = f"occasions > {OFTEN} * (select avg(occasions) from {base.table})"
     where = f"({no_id('customer_id', kind, numbers=False)} or ({no_id('customer_id', kind)} and {often}))"
     found = _sums(base, where)

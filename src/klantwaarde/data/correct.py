@@ -70,7 +70,7 @@ def returns(base: Customers) -> Iterator[Check]:
 
 def _late_returns(base: Customers) -> Iterator[Check]:
     """What was given back on another day than that of its purchase."""
-    found = netted_totals(base.engine, base.netted)
+    found = netted_totals(base.netted)
     if found is None:
         return
     untied = found["matched_days"] + found["unmatched_days"]
@@ -151,7 +151,7 @@ def occasions(base: Customers) -> Iterator[Check]:
     said = message("lines_merged", lines=message("lines", n=lines), occasions=message("occasions", n=days))
     yield Check("correct", "lines merged", "info", lines - days, said)
     if base.orders.has_money:
-        found = netted_totals(base.engine, base.netted)
+        found = netted_totals(base.netted)
         below = found["days_below_zero"] if found else 0
         said = message("below_zero" if below else "below_zero_none", n=below)
         yield Check("correct", "days below zero", "info", below, said, plain(base.totals["returned"]))
@@ -175,7 +175,7 @@ def no_purchase(base: Customers) -> Iterator[Check]:
 
 def similar_ids(base: Customers) -> Iterator[Check]:
     """Ids that differ only in capitals or blanks."""
-    if base.engine.columns(base.table)["customer_id"] != "VARCHAR":
+    if base.table.columns()["customer_id"] != "VARCHAR":
         return
     alike = f"select count(distinct customer_id) - count(distinct lower(trim(customer_id))) as n from {base.table}"
     count = base.engine.one(alike)["n"]

@@ -12,10 +12,10 @@ import numpy as np
 from klantwaarde.calendar import check_unit, read_day, read_unit, year_before
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.data.orders import Orders
-from klantwaarde.data.returns import create_netted, create_stood
+from klantwaarde.data.returns import netted_at, stood_of
 from klantwaarde.data.window import Window, window
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import empty_columns, statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, expect, named
 from klantwaarde.wording.message import Message, message
 
@@ -34,17 +34,17 @@ class Customers:
     """A table of one row per customer in the engine, as the base stood at `as_of`. Made by `customers`."""
 
     orders: Orders
-    table: str
+    table: Relation
     as_of: dt.date
     unit: str
     totals: Mapping[str, Any]
     after: Mapping[str, Any]
     """Lines, money and customers after `as_of`, which are left out."""
     notes: tuple[Message, ...]
-    stood: str
-    """A view of the occasions with what stands of each, as known at `as_of`."""
-    netted: str | None
-    """A table of the days that returns on other days changed; None where nothing is given back."""
+    stood: Relation
+    """The occasions with what stands of each, as known at `as_of`."""
+    netted: Relation | None
+    """The days that returns on other days changed; None where nothing is given back."""
 
     @property
     def engine(self) -> Engine:
@@ -72,19 +72,20 @@ class Customers:
         found, today = self.orders.window, self.orders.profile["today"]
         if found is not None and self.as_of in {found.last, found.late.last if found.late else found.last}:
             return found
-        return window(self.engine, self.orders.lines, min(self.as_of, today))
+        return window(self.orders.lines, min(self.as_of, today))
 
     def cells(self) -> Cells:
         """The distinct histories (x, t_x, T) with counts, in the unit; customers without a purchase are not in it."""
-        table = self.day_cells()
+        table = self.day_cells
         if not len(table):
             raise BadOrders(NO_PURCHASE)
         x, t_x, T, n = (_floats(table, name) for name in ("x", "t_x_days", "t_days", "n"))
         return Cells(x, t_x / self.days_per_unit, T / self.days_per_unit, n, unit=self.unit)
 
+    @functools.cached_property
     def day_cells(self) -> pa.Table:
-        """The distinct histories as the engine counts them: x, t_x_days, t_days, n; sorted."""
-        return self.engine.arrow(statement("cells", customers=self.table), {"as_of": self.as_of})
+        """The distinct histories as the engine counts them, once: x, t_x_days, t_days, n; sorted."""
+        return query("cells", customers=self.table, as_of=self.as_of).arrow()
 
     def spend(self) -> SpendCells:
         """The distinct (x, zbar) with counts, of customers with repeat purchases. Raises BadOrders without amounts."""
@@ -92,7 +93,7 @@ class Customers:
             raise BadOrders(
                 f"The orders carry no amounts, so spend cannot be modelled. Name them with {named('amount')}."
             )
-        table = self.engine.arrow(statement("spend_cells", customers=self.table))
+        table = query("spend_cells", customers=self.table).arrow()
         if not len(table):
             raise BadOrders("No customer bought on two days, so repeat spend cannot be modelled.")
         x = _floats(table, "x")
@@ -100,11 +101,11 @@ class Customers:
 
     def to_arrow(self) -> pa.Table:
         """The table, sorted by customer."""
-        return self.engine.arrow(f"select * from {self.table} order by customer_id")
+        return self.table.sorted("customer_id").arrow()
 
     def to_pandas(self) -> pd.DataFrame:
         """The table as a data frame, sorted by customer; money as floats."""
-        return self.engine.pandas(f"select * from {self.table} order by customer_id")
+        return self.table.sorted("customer_id").pandas()
 
 
 def customers(
@@ -120,15 +121,11 @@ def customers(
     expect(orders, Orders, "orders", "kw.orders(source) reads files, frames and databases")
     unit = read_unit(unit)
     end, said = _end(orders, as_of)
-    table = orders.engine.new_name("customers")
-    netted = create_netted(orders, known or end)
-    stood = create_stood(orders.engine, orders.occasions, netted)
-    sql = statement("customers", absent=orders.columns.absent, stood=stood)
-    kept = orders.engine.new_name("customers_kept")
-    filled, columns = empty_columns(sql)  # a table would hold eight bytes for every null
-    orders.engine.create(kept, filled, {"as_of": end, "year_ago": year_before(end)})
-    orders.engine.view(table, f"select {columns} from {kept}")
-    totals = orders.engine.one(statement("customer_totals", customers=table), {"year_ago": year_before(end)})
+    netted = netted_at(orders, known or end)
+    stood = stood_of(orders.occasions, netted)
+    days = {"as_of": end, "year_ago": year_before(end)}
+    table = query("customers", absent=orders.columns.absent, stood=stood, **days).compact("customers")
+    totals = query("customer_totals", customers=table, year_ago=days["year_ago"]).one()
     if not totals["customers"]:
         raise BadOrders(f"No usable order is dated on or before {end}; all are later. Check the dates.")
     after = _after(orders, end)
@@ -139,7 +136,7 @@ def _after(orders: Orders, end: dt.date) -> Mapping[str, Any]:
     """Lines, money and customers after a day; nothing is read where the last line lies before it."""
     if orders.profile["last_day"] <= end:
         return {"lines": 0, "amount": None, "customers": 0}
-    return orders.engine.one(statement("after", lines=orders.lines), {"as_of": end})
+    return query("after", lines=orders.lines, as_of=end).one()
 
 
 def _end(orders: Orders, as_of: str | dt.date | None) -> tuple[dt.date, tuple[Message, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from klantwaarde.data.parse import EXAMPLES
+from klantwaarde.engine.relation import Relation
 from klantwaarde.engine.statement import identifier
 from klantwaarde.wording.message import Message, message
 
@@ -30,10 +31,8 @@ def equal_lines(base: Customers) -> EqualLines:
     every, hashed = ", ".join(map(identifier, columns)), base.engine.row_hash(columns)
     suspects = f"select {hashed} as h from {base.orders.source} where {_suspected(base)}"
     twice = f"select h from ({suspects}) as s group by h having count(*) > 1"
-    parameters = {"as_of": base.as_of}
-    hashes = base.engine.new_name("equal_hashes")
-    base.engine.create(hashes, twice, parameters)
-    if not base.engine.rows(f"select 1 as one from {hashes} limit 1"):
+    hashes = Relation(base.engine, twice, {"as_of": base.as_of}).kept("equal_hashes")
+    if not hashes.first(1).rows():
         return EqualLines(0, ())
     among = f"from {base.orders.source} where {hashed} in (select h from {hashes})"
     copies = f"select count(*) as copies {among} group by {every}"
@@ -52,7 +51,7 @@ def _suspected(base: Customers) -> str:
     return f"{customer} in ({crowded}) or {' or '.join(left_out)}"
 
 
-def _examples(base: Customers, hashed: str, hashes: str) -> tuple[Message, ...]:
+def _examples(base: Customers, hashed: str, hashes: Relation) -> tuple[Message, ...]:
     numbered = f"select {hashed} as h, line from ({base.orders.chosen.numbered(base.engine)}) as s"
     first = base.engine.rows(
         f"select min(line) as one, max(line) as other from ({numbered}) as n where h in (select h from {hashes}) "

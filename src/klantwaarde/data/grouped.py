@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.data.lines import number_of
-from klantwaarde.data.returns import create_ties
-from klantwaarde.engine.statement import identifier, statement
+from klantwaarde.data.returns import ties_of
+from klantwaarde.engine.relation import Relation, query
+from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders, BadParameters, named
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def grouped(orders: Orders, column: str, as_of: dt.date) -> Grouped:
         raise BadParameters(f"A state keeps no column {column!r}: give all orders at once, without a state.")
     view = _view(orders, column)
     lacking = engine.one(f"select count(*) as n from {view} where customer_id is null or day is null or label is null")
-    table = engine.arrow(statement("grouped", lines=view, netted=_netted(orders, view, as_of)), {"as_of": as_of})
+    table = query("grouped", lines=view, netted=_netted(orders, view, as_of), as_of=as_of).arrow()
     customers = table.column("customer_id").combine_chunks().dictionary_encode()
     stood = table.column("is_purchase")
     table, who = table.filter(stood), customers.indices.filter(stood.combine_chunks())
@@ -70,8 +71,8 @@ def grouped(orders: Orders, column: str, as_of: dt.date) -> Grouped:
     )
 
 
-def _view(orders: Orders, column: str) -> str:
-    """The name of a view of the lines with what is in the column as label, and the pair of customer and label."""
+def _view(orders: Orders, column: str) -> Relation:
+    """The lines with what is in the column as label, and the pair of customer and label."""
     customer, day, amount = orders.expressions
     label = f"nullif(trim(cast({identifier(column)} as varchar)), '')"
     columns = {
@@ -87,23 +88,16 @@ def _view(orders: Orders, column: str) -> str:
         "order_id": number_of(orders.columns.order_id),
         "return_of": number_of(orders.columns.return_of),
     }
-    view = orders.engine.new_name("with_group")
     told = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
-    orders.engine.view(view, f"select {told} from {orders.source}")
-    return view
+    return Relation(orders.engine, f"select {told} from {orders.source}").view("with_group")
 
 
 def _gives_back(orders: Orders) -> bool:
     return orders.has_money and bool(orders.profile["negative"])
 
 
-def _netted(orders: Orders, view: str, as_of: dt.date) -> str:
-    """The name of a table of the days that returns changed, of each pair of customer and label."""
-    engine, pairs, name = orders.engine, orders.engine.new_name("pairs"), orders.engine.new_name("netted_pairs")
-    needed = "pair is not null and day is not null and amount is not null"
-    columns = "pair as customer_id, day, amount, lines, order_id, return_of"
-    engine.view(pairs, f"select {columns} from {view} where {needed}")
-    engine.create(
-        name, statement("netted", tied=create_ties(engine, pairs, numbered=orders.numbered)), {"as_of": as_of}
-    )
-    return name
+def _netted(orders: Orders, view: Relation, as_of: dt.date) -> Relation:
+    """The days that returns changed, of each pair of customer and label; kept."""
+    known = view.where_known("pair", "day", "amount")
+    pairs = known.select("day", "amount", "lines", "order_id", "return_of", customer_id="pair").view("pairs")
+    return query("netted", tied=ties_of(pairs, numbered=orders.numbered), as_of=as_of).kept("netted_pairs")

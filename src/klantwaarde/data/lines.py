@@ -12,7 +12,8 @@ from klantwaarde.data.zones import refuse_without_zone
 from klantwaarde.engine import types as of_type
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import identifier, statement
+from klantwaarde.engine.relation import Relation, query
+from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ def _parsing(engine: Engine, column: str) -> DuckDB:
 
 
 class Views(NamedTuple):
-    """Names of the views of the lines."""
+    """The views of the lines."""
 
-    read_lines: str
-    all_lines: str
-    lines: str
+    read_lines: Relation
+    all_lines: Relation
+    lines: Relation
 
 
 def create_lines(
@@ -135,7 +136,6 @@ def create_lines(
 
     And the SQL of customer, day and amount of a line of the source.
     """
-    views = Views(*map(engine.new_name, Views._fields))
     customer, day = _customer(columns.customer_id, types), day_of(readings["date"].sql)
     amount = amount_of(columns, readings)
     who = f"{customer} as customer_id, {day} as day"
@@ -146,13 +146,11 @@ def create_lines(
     )
     kept = f"(select distinct * from {source}) as {source}" if mends.distinct else source
     read, kept = (f"{selected}{lines}{_refunds(columns, readings, who, lines)}" for lines in (source, kept))
-    engine.view(views.read_lines, read)
-    engine.view(views.all_lines, _mended(engine, kept, mends))
-    needs = ["customer_id is not null", "day is not null"]
-    if columns.amount is not None or columns.price is not None:
-        needs.append("amount is not null")
-    engine.view(views.lines, f"select * from {views.all_lines} where {' and '.join(needs)}")
-    return views, (customer, day, net_of(columns, readings))
+    read_lines = Relation(engine, read).view("read_lines")
+    unmended = Relation(engine, kept)
+    all_lines = (mends.mended(unmended.view("unmended")) if mends.by_number else unmended).view("all_lines")
+    usable = all_lines.where_known("customer_id", "day", *(() if "amount" in columns.absent else ("amount",)))
+    return Views(read_lines, all_lines, usable.view("lines")), (customer, day, net_of(columns, readings))
 
 
 def _refunds(columns: Columns, readings: Mapping[str, Reading], who: str, lines: str) -> str:
@@ -175,20 +173,9 @@ def net_of(columns: Columns, readings: Mapping[str, Reading]) -> str:
     return f"({amount} - coalesce(abs({money_of(columns.refunded, readings)}), 0))"
 
 
-def _mended(engine: Engine, lines: str, mends: Mends) -> str:
-    """SQL of the lines without those that an order number says come again."""
-    if not mends.by_number:
-        return lines
-    view = engine.new_name("unmended")
-    engine.view(view, lines)
-    return f"select * from {mends.mended(engine, view)}"
-
-
-def create_occasions(engine: Engine, lines: str, absent: Sequence[str], rule: str = "occasions") -> str:
-    """The name of a view of the occasions in these lines; rule="merged" where a row stands for several lines."""
-    name = engine.new_name("occasions")
-    engine.view(name, statement(rule, absent=absent, lines=lines))
-    return name
+def occasions_of(lines: Relation, absent: Sequence[str], rule: str = "occasions") -> Relation:
+    """The occasions in these lines; rule="merged" where a row stands for several lines."""
+    return query(rule, absent=absent, lines=lines).view("occasions")
 
 
 def _customer(column: str, types: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from klantwaarde.data.link_rows import (
 )
 from klantwaarde.data.link_rules import Columns, Ints, Mask
 from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.relation import Relation, named, query, registered
 from klantwaarde.engine.statement import statement
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ class Joined(NamedTuple):
 
 def joined(customers: Customers, read: Read, *, referral: bool, negative: bool) -> Joined:
     """The lines with the customers that they name, and the first rule that takes each away, if any."""
-    engine, whose = customers.engine, customers.engine.columns(customers.table)["customer_id"]
+    engine, whose = customers.engine, customers.table.columns()["customer_id"]
     same = ids([whose, *(read.source.types[end] for end in read.ends)], folds=customers.orders.chosen.folds)
     given, known, candidates, judged = (engine.new_name(name) for name in ("given", "known", "candidates", "judged"))
     _create_given(engine, given, read, same)
-    key = same.key(engine, customers.table, "customer_id", whose)
+    key = same.key(engine, str(customers.table), "customer_id", whose)
     engine.view(known, f"select {key} as key, customer_id, first_order from {customers.table}")
     ranked = engine.ranked(statement("links_nodes", given=given, known=known))
     engine.create(candidates, f"select *, cast(rank - 1 as bigint) as node from ({ranked}) as r")
@@ -131,21 +132,15 @@ def usable(engine: Engine, judged: str, *, referral: bool) -> Columns:
     return columns if np.all(np.diff(line) > 0) else columns.where(np.argsort(line, kind="stable"))
 
 
-def numbered(engine: Engine, candidates: str, links: Columns, nodes: int) -> tuple[str, Mask]:
+def numbered(engine: Engine, candidates: str, links: Columns, nodes: int) -> tuple[Relation, Mask]:
     """The table of the nodes that are linked, numbered anew in their order, and which candidates they are."""
     used = np.zeros(nodes, dtype=bool)
     used[links.source] = used[links.target] = True
-    chosen, name, numbers = np.flatnonzero(used), engine.new_name("nodes"), engine.new_name("numbers")
-    engine.register(numbers, pa.table({"candidate": chosen, "new_node": np.arange(len(chosen))}))
-    engine.create(
-        name,
-        f"select m.new_node as node, c.customer_id, "
-        "case when c.is_customer then cast(c.customer_id as varchar) else cast(c.key as varchar) end as id, "
-        f"c.is_customer from {candidates} as c "
-        f"join {numbers} as m on m.candidate = c.node",
-    )
-    engine.one(f"select count(*) as n from {name}")  # now: a lazy engine would ask for candidates that are gone
-    return name, used
+    chosen = np.flatnonzero(used)
+    numbers = registered(engine, "numbers", pa.table({"candidate": chosen, "new_node": np.arange(len(chosen))}))
+    nodes_ = query("links_numbered", candidates=named(engine, candidates), numbers=numbers).kept("nodes")
+    engine.one(f"select count(*) as n from {nodes_}")  # now: a lazy engine would ask for candidates that are gone
+    return nodes_, used
 
 
 def whole(table: pa.Table, name: str) -> Ints:

@@ -20,6 +20,7 @@ from klantwaarde.data.link_join import Read, floats, joined, numbered, read_link
 from klantwaarde.data.link_rows import Manner, opened
 from klantwaarde.data.link_rules import Columns
 from klantwaarde.engine.protocol import Engine
+from klantwaarde.engine.relation import Relation
 from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadParameters
 
@@ -46,7 +47,7 @@ class Links:
     kind: Kind
     engine: Engine
     told: str
-    nodes: str
+    nodes: Relation
     size: int
     customers: int
     source: link_rules.Ints
@@ -69,7 +70,7 @@ class Links:
         """How often a rule applied; 0 where it did not."""
         return sum(finding.count for finding in self.findings if finding.kind == kind)
 
-    def at_nodes(self, table: str, column: str) -> Array:
+    def at_nodes(self, table: Relation | str, column: str) -> Array:
         """A column of a table of customers at the nodes, (size,); 0 for outsiders, and for who is not in it."""
         value = f"coalesce(cast(v.{identifier(column)} as double), 0.0) as value"
         joined = (
@@ -203,9 +204,10 @@ def together(*several: Links) -> tuple[Links, ...]:
     """The same links over one numbering of all their nodes: what an account of referrals and influence needs."""
     engine = several[0].engine
     rows = " union ".join(f"select id, customer_id, is_customer from {links.nodes}" for links in several)
-    name, out = engine.new_name("nodes"), []
+    out = []
     ranked = engine.ranked(f"select * from ({rows}) as u order by is_customer desc, id")
-    engine.create(name, f"select cast(rank - 1 as bigint) as node, customer_id, id, is_customer from ({ranked}) as r")
+    numbered_rows = f"select cast(rank - 1 as bigint) as node, customer_id, id, is_customer from ({ranked}) as r"
+    name = Relation(engine, numbered_rows).kept("nodes")
     counts = engine.one(f"select count(*) as nodes, count(*) filter (where is_customer) as customers from {name}")
     for links in several:
         pairs = f"select o.node as old, n.node as new from {links.nodes} as o join {name} as n"

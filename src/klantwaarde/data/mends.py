@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadParameters, named
 
 
@@ -32,23 +31,18 @@ class Mends(NamedTuple):
         for name in [name for name, is_asked in asked.items() if is_asked and order_id is None]:
             raise BadParameters(f"{named(name)} goes by the order number: name its column with {named('order_id')}.")
 
-    def mended(self, engine: Engine, lines: str) -> str:
-        """The name of a view of the lines without those that an order number says come again."""
+    def mended(self, lines: Relation) -> Relation:
+        """The lines without those that an order number says come again."""
         for name in ("latest_per_order",) * self.latest + ("one_total_per_order",) * self.one_total:
-            view = engine.new_name(name)
-            engine.view(view, statement(name, lines=lines))
-            lines = view
+            lines = query(name, lines=lines).view(name)
         return lines
 
 
 NO_MENDS = Mends()
 
 
-def dropped(engine: Engine, before: str, after: str) -> dict[str, Any]:
+def dropped(before: Relation, after: Relation) -> dict[str, Any]:
     """How many lines, and how much money, are in one relation of lines and not in another that is part of it."""
-    one, other = (
-        engine.one(f"select coalesce(sum(lines), 0) as lines, sum(amount) as amount from {name}")
-        for name in (before, after)
-    )
+    one, other = (query("lines_counted", lines=lines).one() for lines in (before, after))
     money = one["amount"] - (other["amount"] or 0) if one["amount"] is not None else None
     return {"dropped": int(one["lines"] - other["lines"]), "dropped_amount": money}

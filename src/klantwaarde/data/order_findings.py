@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.finding import Check, Setting, plain
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def again(base: Customers) -> Iterator[Check]:
     orders = base.orders
     if orders.columns.order_id is None or not orders.has_money:
         return
-    found = base.engine.one(statement("order_numbers", lines=orders.all_lines))
+    found = query("order_numbers", lines=orders.all_lines).one()
     if found["repeated"]:
         # Two articles may cost the same; where most orders are so, the amount is hardly that of an article.
         usual = 2 * found["repeated"] > found["several"]

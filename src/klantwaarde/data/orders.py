@@ -12,10 +12,10 @@ from klantwaarde.data import spark_source
 from klantwaarde.data.asked import hint, like_amounts
 from klantwaarde.data.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.data.guard import inputs
-from klantwaarde.data.lines import EPOCH, Columns, Views, amount_of, create_lines, create_occasions, readings_of
+from klantwaarde.data.lines import EPOCH, Columns, Views, amount_of, create_lines, occasions_of, readings_of
 from klantwaarde.data.mends import NO_MENDS, Mends, dropped
 from klantwaarde.data.parse import EXAMPLES, Reading, check_decimal, check_format
-from klantwaarde.data.returns import create_ties
+from klantwaarde.data.returns import ties_of
 from klantwaarde.data.source import open_source
 from klantwaarde.data.text import check_encoding
 from klantwaarde.data.uri import as_address, is_database
@@ -24,7 +24,7 @@ from klantwaarde.engine import spark
 from klantwaarde.engine import types as of_type
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.wording.message import Message, message
 
@@ -49,11 +49,11 @@ class Orders:
     told: str
     columns: Columns
     source: str
-    read_lines: str
-    all_lines: str
-    lines: str
-    occasions: str
-    tied: str
+    read_lines: Relation
+    all_lines: Relation
+    lines: Relation
+    occasions: Relation
+    tied: Relation
     profile: Mapping[str, Any]
     notes: tuple[Message, ...]
     duplicates: str
@@ -168,28 +168,28 @@ def orders(
     strict = unreadable == "error"
     readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
-    profiled = runs.new_name("profiled")
-    profile = _profile(runs, views, columns, timezone or "UTC", mends, profiled)
+    profiled = _per_day(views, has_money="amount" not in columns.absent)
+    profile = _profile(views, timezone or "UTC", mends, profiled)
     zones = readings["date"].zones if timezone is None else 0  # else every time counts on its day in one of them
     profile |= {"zones": zones, "rounded": _rounded(runs, name, columns, readings)}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
     instants = of_type.is_instant(types[columns.date])
     notes = _notes(readings, columns, amount, timezone, instants=instants)
-    occasions = create_occasions(runs, views.lines, columns.absent)
-    tied = create_ties(runs, views.lines, numbered=columns.order_id is not None)
+    occasions = occasions_of(views.lines, columns.absent)
+    tied = ties_of(views.lines, numbered=columns.order_id is not None)
     first = (runs, told, columns, name, *views, occasions, tied)
-    seen = window(runs, views.lines, profile["today"], profiled)
+    seen = window(views.lines, profile["today"], profiled)
     return Orders(
         *first, profile, notes, duplicates, expressions, seen, picked, numbered=order_id is not None, mends=mends
     )
 
 
-def with_lines(orders: Orders, lines: str) -> Orders:
-    """These orders, with only some of their lines (the name of a view or table) in what is counted."""
+def with_lines(orders: Orders, lines: Relation) -> Orders:
+    """These orders, with only some of their lines in what is counted."""
     rule = "occasions" if orders.batches is None else "merged"
-    occasions = create_occasions(orders.engine, lines, orders.columns.absent, rule)
-    tied = create_ties(orders.engine, lines, numbered=orders.numbered)
+    occasions = occasions_of(lines, orders.columns.absent, rule)
+    tied = ties_of(lines, numbered=orders.numbered)
     return replace(orders, lines=lines, occasions=occasions, tied=tied)
 
 
@@ -298,20 +298,21 @@ def _missing(part: str, name: str, types: Mapping[str, str]) -> str:
     return f"{told} Name it with {named(part)}."
 
 
-def _profile(
-    engine: Engine, views: Views, columns: Columns, timezone: str, mends: Mends, profiled: str
-) -> dict[str, Any]:
+def _per_day(views: Views, *, has_money: bool) -> Relation:
+    """All lines per day, kept."""
+    return query("profile_days", all_lines=views.all_lines, has_money=has_money).kept("profiled")
+
+
+def _profile(views: Views, timezone: str, mends: Mends, profiled: Relation) -> dict[str, Any]:
     """The look at all lines, and how many lines and how much money were dropped because they come again.
 
-    profiled: the name that the table of the lines per day gets.
+    profiled: the lines per day.
     """
-    has_money = columns.amount is not None or columns.price is not None
     today = dt.datetime.now(tz=ZoneInfo(timezone)).date()
-    engine.create(profiled, statement("profile_days", all_lines=views.all_lines), {"has_money": has_money})
-    seen = engine.one(statement("profile", profiled=profiled), {"today": today}) | {"today": today}
+    seen = query("profile", profiled=profiled, today=today).one() | {"today": today}
     if not any(mends):
         return seen | {"dropped": 0, "dropped_amount": None}
-    return seen | dropped(engine, views.read_lines, views.all_lines)
+    return seen | dropped(views.read_lines, views.all_lines)
 
 
 def _rounded(engine: Engine, source: str, columns: Columns, readings: Mapping[str, Reading]) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,39 +13,31 @@ if TYPE_CHECKING:
     from klantwaarde.data.orders import Orders
 
 
-def create_ties(engine: Engine, lines: str, *, numbered: bool) -> str:
-    """The name of a view of the lines of customers who gave something back, each with the day that it is netted on.
+def ties_of(lines: Relation, *, numbered: bool) -> Relation:
+    """The lines of customers who gave something back, each with the day that it is netted on.
 
     numbered: whether lines carry order numbers, which say to which order a return belongs.
     """
-    name = engine.new_name("tied")
-    engine.view(name, statement("tied" if numbered else "untied", lines=lines))
-    return name
+    return query("tied" if numbered else "untied", lines=lines).view("tied")
 
 
-def create_netted(orders: Orders, known: dt.date) -> str | None:
-    """The name of a table of the days that returns changed, as known at a day; None where nothing is given back."""
+def netted_at(orders: Orders, known: dt.date) -> Relation | None:
+    """The days that returns changed, as known at a day, kept; None where nothing is given back."""
     if not orders.has_money or not orders.profile["negative"]:
         return None
-    name = orders.engine.new_name("netted")
-    orders.engine.create(name, statement("netted", tied=orders.tied), {"as_of": known})
-    return name
+    return query("netted", tied=orders.tied, as_of=known).kept("netted")
 
 
-def create_stood(engine: Engine, occasions: str, netted: str | None) -> str:
-    """The name of a view of these occasions with what is left of each, after a table of `create_netted`."""
-    if netted is None:
-        return occasions
-    name = engine.new_name("stood")
-    engine.view(name, statement("stood", occasions=occasions, netted=netted))
-    return name
+def stood_of(occasions: Relation, netted: Relation | None) -> Relation:
+    """These occasions with what is left of each, after what `netted_at` says."""
+    return occasions if netted is None else query("stood", occasions=occasions, netted=netted).view("stood")
 
 
-def stood_at(orders: Orders, known: dt.date) -> str:
-    """The name of a view of the occasions with what stands of each, as known at a day."""
-    return create_stood(orders.engine, orders.occasions, create_netted(orders, known))
+def stood_at(orders: Orders, known: dt.date) -> Relation:
+    """The occasions with what stands of each, as known at a day."""
+    return stood_of(orders.occasions, netted_at(orders, known))
 
 
-def netted_totals(engine: Engine, netted: str | None) -> Mapping[str, Any] | None:
+def netted_totals(netted: Relation | None) -> Mapping[str, Any] | None:
     """How many returns changed other days, or found no purchase, and their money."""
-    return None if netted is None else engine.one(statement("netted_totals", netted=netted))
+    return None if netted is None else query("netted_totals", netted=netted).one()

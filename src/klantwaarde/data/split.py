@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.orders import Orders, with_lines
 from klantwaarde.data.returns import stood_at
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadOrders, named
 
 if TYPE_CHECKING:
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 
 def sample(base: Customers, most: int) -> Orders:
     """The orders of at most so many customers with a purchase: the same ones every time and in every engine."""
-    orders, engine = base.orders, base.orders.engine
+    orders = base.orders
     if base.totals["with_purchase"] <= most:
         return orders
-    chosen, lines = engine.new_name("sample"), engine.new_name("lines")
-    engine.create(chosen, statement("sample", customers=base.table), {"most": most})
-    picked = f"select customer_id from {chosen}"
-    engine.create(lines, f"select * from {orders.lines} where customer_id in ({picked})")
-    return with_lines(orders, lines)
+    picked = query("sample", customers=base.table, most=most).kept("sample")
+    return with_lines(orders, query("lines_of", lines=orders.lines, customers=picked).kept("lines"))
 
 
 def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") -> tuple[Customers, pa.Table]:
@@ -37,8 +34,8 @@ def holdout(orders: Orders, split: dt.date, end: dt.date, unit: str = "week") ->
         told = named("split", str(split))
         raise BadOrders(f"{told} must lie between the first order ({first}) and the end of observation ({end}).")
     before = customers(orders, split, unit)
-    sql = statement("holdout", customers=before.table, stood=stood_at(orders, end))
-    return before, orders.engine.arrow(sql, {"as_of": split, "end": end})
+    found = query("holdout", customers=before.table, stood=stood_at(orders, end), as_of=split, end=end)
+    return before, found.arrow()
 
 
 def observed(base: Customers) -> tuple[dt.date, dt.date]:

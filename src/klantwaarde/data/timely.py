@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from klantwaarde.data.finding import Check, Setting, plain
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.wording.message import message
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def peak(base: Customers) -> Iterator[Check]:
     if days < RECENT:
         return
     ends = {"recent": base.as_of - dt.timedelta(days=RECENT), "year_ago": base.as_of - dt.timedelta(days=YEAR)}
-    pace = base.engine.one(statement("pace", lines=base.orders.lines), {"as_of": base.as_of} | ends)
+    pace = query("pace", lines=base.orders.lines, as_of=base.as_of, **ends).one()
     ratio = (pace["recent"] / RECENT) / (pace["earlier"] / days) if pace["earlier"] else 0.0
     if ratio > PEAK:
         yield Check(

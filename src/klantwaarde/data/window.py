@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.data.apart import LEVEL, chance, is_suspect, last_supported
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from klantwaarde.typing import Array
 
 DAY_ZERO = dt.date(1970, 1, 1).toordinal()
@@ -42,28 +39,30 @@ class Window(NamedTuple):
     late: Apart | None = None
 
 
-def window(engine: Engine, lines: str, until: dt.date, profiled: str | None = None) -> Window | None:
+def window(lines: Relation, until: dt.date, profiled: Relation | None = None) -> Window | None:
     """The window of lines up to a day; None where nothing was bought up to it.
 
     Days are counted in customers who bought, not in lines, where it may matter. Rules: `apart.last_supported`.
-    profiled: a table of these lines per day, where there is one: it saves reading all lines again.
+    profiled: these lines per day, where they are kept: it saves reading all lines again.
     """
-    counted = ("ordering_days", {"lines": lines}) if profiled is None else ("profiled_days", {"profiled": profiled})
-    days, counts = _days(engine, *counted, until)
+    counted = query("ordering_days", lines=lines, today=until)
+    if profiled is not None:
+        counted = query("profiled_days", profiled=profiled, today=until)
+    days, counts = _days(counted)
     if not len(days):
         return None
     if is_suspect(days, counts) or is_suspect(*_turned(days, counts)):
-        days, counts = _days(engine, "customer_days", {"lines": lines}, until)
+        days, counts = _days(query("customer_days", lines=lines, today=until))
     begin = len(days) - 1 - last_supported(*_turned(days, counts))
     end = begin + last_supported(days[begin:], counts[begin:])
-    early = _apart(engine, lines, days, slice(0, begin), begin, end) if begin else None
-    late = _apart(engine, lines, days, slice(end + 1, len(days)), end, begin) if end < len(days) - 1 else None
+    early = _apart(lines, days, slice(0, begin), begin, end) if begin else None
+    late = _apart(lines, days, slice(end + 1, len(days)), end, begin) if end < len(days) - 1 else None
     first, last = _day(days[begin]), _day(days[end if late is None or late.is_sure else -1])
     return Window(_day(days[0]) if early is not None and not early.is_sure else first, last, early, late)
 
 
-def _days(engine: Engine, name: str, tables: Mapping[str, str], until: dt.date) -> tuple[Array, Array]:
-    table = engine.arrow(statement(name, **tables), {"today": until})
+def _days(counted: Relation) -> tuple[Array, Array]:
+    table = counted.arrow()
     days = table.column("day").cast("date32").cast("int32")
     return np.asarray(days, dtype=float), np.asarray(table.column("n").cast("float64"), dtype=float)
 
@@ -73,14 +72,13 @@ def _turned(days: Array, counts: Array) -> tuple[Array, Array]:
     return -days[::-1], counts[::-1]
 
 
-def _apart(engine: Engine, lines: str, days: Array, strays: slice, near: int, far: int) -> Apart:
+def _apart(lines: Relation, days: Array, strays: slice, near: int, far: int) -> Apart:
     """What stands apart, beside as many days as it takes in, next to the gap."""
     first, last = days[strays][0], days[strays][-1]
     width = max(last, days[near]) - min(first, days[near])
     reach = days[near] + np.sign(days[far] - days[near]) * min(width, abs(days[far] - days[near]))
     since, until = sorted((days[near], reach))
-    given = {"first": first, "last": last, "since": since, "until": until}
-    found = engine.one(statement("apart", lines=lines), {name: _day(day) for name, day in given.items()})
+    found = query("apart", lines=lines, first=_day(first), last=_day(last), since=_day(since), until=_day(until)).one()
     is_sure = bool(chance(found["customers"], found["beside"]) < LEVEL)
     return Apart(
         _day(first), _day(last), _day(days[near]), found["lines"], found["customers"], found["amount"], is_sure

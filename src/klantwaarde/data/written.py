@@ -18,7 +18,7 @@ from klantwaarde.files import check_place, whole_file
 from klantwaarde.marks import MARK, refuse_strangers
 
 if TYPE_CHECKING:
-    from klantwaarde.engine.protocol import Engine
+    from klantwaarde.engine.relation import Relation
 
 SUFFIXES = (".parquet", ".csv", ".xlsx")
 FORMULA = r"^[=+\-@\t\r]"
@@ -47,24 +47,19 @@ def check_target_file(
 
 
 def write_rows(
-    engine: Engine,
-    sql: str,
-    path: Path,
-    parameters: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, str] | None = None,
-    partition_by: Sequence[str] = (),
+    rows: Relation, path: Path, metadata: Mapping[str, str] | None = None, partition_by: Sequence[str] = ()
 ) -> int:
-    """The statement's rows in a file, whole or not at all; how many cells got an apostrophe (of CSV only).
+    """Rows of an engine in a file, whole or not at all; how many cells got an apostrophe (of CSV only).
 
     Raises BadParameters for a path that the engine reads, or that holds what is not ours.
     """
-    refuse_inputs(path, "path", engine.inputs)
+    refuse_inputs(path, "path", rows.engine.inputs)
     if path.suffix.lower() == ".parquet":
         check_target_file(path, "path", parted=bool(partition_by))
-        engine.write_parquet(sql, path, parameters, metadata, partition_by)
+        rows.write_parquet(path, metadata, partition_by)
         return 0
-    check_target_file(path, "path", _columns(engine, sql, parameters), parted=bool(partition_by))
-    batches = engine.batches(sql, parameters)
+    check_target_file(path, "path", list(rows.first(0).arrow().column_names), parted=bool(partition_by))
+    batches = rows.batches()
     return _write(batches.schema, batches, path)
 
 
@@ -72,11 +67,6 @@ def write_table(table: pa.Table, path: Path) -> int:
     """The rows of a table, as `write_rows`."""
     check_target_file(path, "path", table.column_names)
     return _write(table.schema, table.to_batches(), path)
-
-
-def _columns(engine: Engine, sql: str, parameters: Mapping[str, Any] | None) -> list[str]:
-    names: list[str] = engine.arrow(f"select * from ({sql}) as t limit 0", parameters).column_names
-    return names
 
 
 def _write(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> int:

@@ -219,6 +219,12 @@ class DuckDB:
         found = glob.escape(str(path)) + ("/**/*.parquet" if path.is_dir() else "")
         self.connection.read_parquet(found, hive_partitioning=path.is_dir()).create_view(name)
 
+    def open_files(self, name: str, files: Sequence[str], optional: Sequence[str]) -> None:
+        """Make several Parquet files known by one name; optional: columns that are empty where no file has them."""
+        rows = self.connection.read_parquet([glob.escape(file) for file in files], union_by_name=True)
+        absent = [f"cast(null as varchar) as {identifier(one)}" for one in optional if one not in rows.columns]
+        rows.project(", ".join(["*", *absent])).create_view(name)
+
     def progress(self) -> float | None:
         """Per cent done of what runs now, asked from another thread; None where nothing is known."""
         done = float(self.connection.query_progress())

@@ -34,17 +34,28 @@ def _parsed(name: str) -> exp.Expr:
     return sqlglot.parse_one(text(name), read="duckdb")
 
 
-def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **tables: str) -> str:
+def statement(name: str, dialect: str = "duckdb", absent: Sequence[str] = (), **tables: object) -> str:
     """The text of a statement in a dialect, with the table names it uses replaced as given.
 
     absent: columns that are empty in every row. Casts that rest on them become null, so that no engine sums nothing.
     """
     if dialect == "duckdb" and not tables:
         return text(name)
-    tree = exp.replace_tables(_parsed(name), dict(tables), dialect="duckdb")
+    places = {table: str(place) for table, place in tables.items()}
+    tree = exp.replace_tables(_parsed(name), places, dialect="duckdb")
     for cast in [found for found in tree.find_all(exp.Cast) if _rests_on(found, absent)]:
         cast.set("this", exp.Null())
     return tree.sql(dialect=dialect, pretty=True)
+
+
+def over(parts: Mapping[str, str], sql: str) -> str:
+    """A statement over others, which it knows by these names; no part within one may have the same."""
+    if not parts:
+        return sql
+    clauses = ",\n".join(f"{name} as (\n{part}\n)" for name, part in parts.items())
+    body = re.sub(r"\A(\s*(--[^\n]*\n|/\*.*?\*/))*\s*", "", sql, flags=re.DOTALL)
+    rest = re.match(r"with\s+(?!recursive)", body, re.IGNORECASE)
+    return f"with {clauses},\n{body[rest.end() :]}" if rest else f"with {clauses}\n{body}"
 
 
 def selecting(sql: str, *more: str) -> str:

@@ -18,7 +18,7 @@ from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.returns import stood_at
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class
@@ -125,8 +125,8 @@ def _constants(end: dt.date, target: float, why: Message) -> Calibration:
 
 def returns(base: Customers, end: dt.date, found: Fit[Any], rules: Rules = RULES["default"]) -> Returns:
     """Histories at the end of a base, with chances under a fit, and who bought again up to `end`."""
-    sql = statement("stage_returns", customers=base.table, stood=stood_at(base.orders, end))
-    table = base.engine.arrow(sql, {"as_of": base.as_of, "end": end})
+    stood = stood_at(base.orders, end)
+    table = query("stage_returns", customers=base.table, stood=stood, as_of=base.as_of, end=end).arrow()
     x, t_x, T, n, returned = _floats(table, "x", "t_x_days", "t_days", "n", "returned")
     days = check_unit(found.unit or "")
     history = (x, t_x / days, T / days)

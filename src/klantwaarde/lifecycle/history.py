@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from klantwaarde.calendar import read_day
 from klantwaarde.data.customers import Customers, customers
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.calibration import calibration
@@ -57,11 +56,10 @@ class Flaps(NamedTuple):
 class History:
     """Stages at each date; `tables` are in the engine, with customer_id, stage, stage_since and last_order."""
 
-    engine: Engine
     rules: Rules
     dates: tuple[dt.date, ...]
     parameters: Manner
-    tables: tuple[str, ...]
+    tables: tuple[Relation, ...]
     counts: tuple[Mapping[str, int], ...]
     """Customers per stage at each date."""
     flows: tuple[Flow, ...]
@@ -112,21 +110,15 @@ def stage_history(
         previous, counted = _placed(base, found, named, limits, previous)
         tables.append(previous.table)
         counts.append(counted)
-    engine = orders.engine
-    flows = [
-        flow
-        for (a, one), (b, two) in pairwise(zip(days, tables, strict=True))
-        for flow in _flows(engine, a, b, one, two)
-    ]
+    flows = [flow for (a, one), (b, two) in pairwise(zip(days, tables, strict=True)) for flow in _flows(a, b, one, two)]
     return History(
-        engine,
         named,
         days,
         parameters,
         tuple(tables),
         tuple(counts),
         tuple(flows),
-        _flaps(engine, tables),
+        _flaps(tables),
         tuple(notes),
     )
 
@@ -151,24 +143,20 @@ def _placed(
     base: Customers, found: Fit[Any], rules: Rules, cuts: Any, previous: Before | None
 ) -> tuple[Before, dict[str, int]]:
     """The stages of a base as a slim table, and customers per stage."""
-    engine = base.engine
     placed = staged(base, found, rules, cuts, previous)
-    table, view = engine.new_name("stages_at"), engine.new_name("staged")
-    slim = statement("stage_slim", staged=view, customers=base.table)
-    engine.create(table, f"with {view} as (\n{placed.sql}\n)\n{slim}", placed.parameters)
-    found_counts = {row["stage"]: row["n"] for row in engine.rows(statement("stage_counts", staged=table))}
+    table = query("stage_slim", staged=placed.rows, customers=base.table).kept("stages_at")
+    found_counts = {row["stage"]: row["n"] for row in query("stage_counts", staged=table).rows()}
     return Before(table, base.as_of), {stage: int(found_counts.get(stage, 0)) for stage in STAGES}
 
 
-def _flows(engine: Engine, start: dt.date, end: dt.date, earlier: str, later: str) -> list[Flow]:
-    rows = engine.rows(statement("stage_flows", earlier=earlier, later=later))
+def _flows(start: dt.date, end: dt.date, earlier: Relation, later: Relation) -> list[Flow]:
+    rows = query("stage_flows", earlier=earlier, later=later).rows()
     return [Flow(start, end, row["before"], row["after"], int(row["n"])) for row in rows]
 
 
-def _flaps(engine: Engine, tables: Sequence[str]) -> Flaps:
+def _flaps(tables: Sequence[Relation]) -> Flaps:
     triples = zip(tables, tables[1:], tables[2:], strict=False)
     found = [
-        engine.one(statement("stage_flaps", stages_one=one, stages_two=two, stages_three=three))
-        for one, two, three in triples
+        query("stage_flaps", stages_one=one, stages_two=two, stages_three=three).one() for one, two, three in triples
     ]
     return Flaps(*(sum(int(row[name]) for row in found) for name in Flaps._fields))

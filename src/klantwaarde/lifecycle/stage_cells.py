@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.lifecycle.next_order import NO_FEWER, NO_MORE, Limits, limits, overdue, time_to_next
 from klantwaarde.lifecycle.rules import (
     AT_RISK,
@@ -153,6 +153,6 @@ def scores_of(base: Customers, cells: pa.Table) -> Scores:
     frequency = quintiles(x, n)
     if not base.orders.has_money:
         return Scores(quintiles(T - t_x, n), frequency, (0.0,) * 4)
-    held = base.engine.arrow(statement("stage_money", customers=base.table))
+    held = query("stage_money", customers=base.table).arrow()
     money = quintiles(*(np.asarray(held.column(name), dtype=float) for name in ("money", "n")))
     return Scores(quintiles(T - t_x, n), frequency, money)

@@ -14,10 +14,11 @@ from klantwaarde.calendar import read_day
 from klantwaarde.data.attributes import Attributes
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.orders import Orders, with_lines
-from klantwaarde.data.returns import create_stood
+from klantwaarde.data.returns import stood_of
 from klantwaarde.data.written import write_rows
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import identifier, statement
+from klantwaarde.engine.relation import Relation, opened, query, registered
+from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
@@ -47,14 +48,14 @@ COLUMNS = (
 
 
 class Before(NamedTuple):
-    """Stages found before, as a table in the engine with customer_id, stage and stage_since, and their day."""
+    """Stages found before, kept in the engine, with customer_id, stage and stage_since, and their day."""
 
-    table: str
+    table: Relation
     as_of: dt.date
 
-    def days_in_stage(self, engine: Engine) -> dict[str, float]:
+    def days_in_stage(self) -> dict[str, float]:
         """Per stage with customers, the median of the days for which they have been in it."""
-        rows = engine.rows(statement("stage_ages", staged=self.table), {"as_of": self.as_of})
+        rows = query("stage_ages", staged=self.table, as_of=self.as_of).rows()
         found = {}
         for stage in [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]:
             days, n = zip(*((row["days"], row["n"]) for row in rows if row["stage"] == stage), strict=True)
@@ -66,22 +67,35 @@ class Before(NamedTuple):
 class Stages:
     """The staged customers, lazy in the engine until asked for; one row per customer, COLUMNS says which columns."""
 
-    engine: Engine
-    sql: str
-    parameters: Mapping[str, Any]
+    rows: Relation
     rules: Rules
     cuts: Cuts
     as_of: dt.date
     customers: Customers
     scored: Scored | None = None
 
+    @property
+    def engine(self) -> Engine:
+        """Where they are staged."""
+        return self.rows.engine
+
+    @property
+    def sql(self) -> str:
+        """SQL of the staged customers."""
+        return self.rows.sql
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters of that statement."""
+        return self.rows.parameters
+
     def to_arrow(self) -> pa.Table:
         """An Arrow table."""
-        return self.engine.arrow(self.sql, self.parameters)
+        return self.rows.arrow()
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame."""
-        return self.engine.pandas(self.sql, self.parameters)
+        return self.rows.pandas()
 
     def write(self, path: str | Path) -> Path:
         """A file, whole or not at all: .parquet (its footer holds the rules), .csv or .xlsx.
@@ -94,12 +108,11 @@ class Stages:
     def write_counted(self, path: str | Path) -> int:
         """As `write`; how many cells of text got an apostrophe, so that no spreadsheet takes them for a formula."""
         told = {"as_of": str(self.as_of), "rules": self.rules.version, "cuts": str(self.cuts)}
-        return write_rows(self.engine, self.sql, Path(path), self.parameters, told)
+        return write_rows(self.rows, Path(path), told)
 
     def counts(self) -> dict[str, int]:
         """Customers per stage, all nine, in the order of STAGES."""
-        sql = f"with staged as ({self.sql}) {statement('stage_counts')}"
-        found = {row["stage"]: row["n"] for row in self.engine.rows(sql, self.parameters)}
+        found = {row["stage"]: row["n"] for row in query("stage_counts", staged=self.rows).rows()}
         return {stage: int(found.get(stage, 0)) for stage in STAGES}
 
     def kept(self, path: str | Path | None = None) -> Before:
@@ -108,15 +121,11 @@ class Stages:
         path: of the file that `write` made, if it did: it is read, and nobody is staged again, unless such ids are not
         kept exactly in files.
         """
-        table = self.engine.new_name("stages")
         if path is not None:
-            self.engine.open_parquet(table, Path(path))
-            if self.engine.columns(table)["customer_id"] == self.engine.columns(self.customers.table)["customer_id"]:
-                return Before(table, self.as_of)
-            table = self.engine.new_name("stages")
-        sql = f"with staged as ({self.sql}) select customer_id, stage, stage_since from staged"
-        self.engine.create(table, sql, self.parameters)
-        return Before(table, self.as_of)
+            written = opened(self.engine, "stages", Path(path))
+            if written.columns()["customer_id"] == self.customers.table.columns()["customer_id"]:
+                return Before(written, self.as_of)
+        return Before(self.rows.select("customer_id", "stage", "stage_since").kept("stages"), self.as_of)
 
 
 def _weighted_median(values: np.ndarray[Any, Any], n: np.ndarray[Any, Any]) -> float:
@@ -180,22 +189,21 @@ def staged(
     """The stages of a base under a fit of a timing model; as `stages`, without scores."""
     if fit.unit is None:
         raise BadParameters(f"{fit.name} is a spend model. Stages need a timing model.")
-    engine, limits_of_lost = base.engine, check_cuts(cuts or Cuts())
-    cells = base.day_cells()
+    limits_of_lost = check_cuts(cuts or Cuts())
+    cells = base.day_cells
     scores = scores_of(base, cells) if rules.name == "rfm" else None
     since = _since(base, rules, cells)
     gaps = _gaps(base, since["recent_from"])
     judged = Judge(fit, rules, limits_of_lost, scores)
     recent = _recent(base, gaps, judged, since)
-    table = engine.new_name("stage_cells")
-    engine.register(table, stage_cells(cells, judged, held=previous is not None))
+    table = registered(base.engine, "stage_cells", stage_cells(cells, judged, held=previous is not None))
     before = previous.table if previous is not None else _nothing(base)
-    sql = statement("stage_staged", customers=base.table, stage_cells=table, recent=recent, previous=before)
-    if prospects is not None:
-        sql = _with_leads(base, sql, prospects, before)
     day = previous.as_of if previous is not None else base.as_of
     told = _parameters(base, rules, scores) | since | {"as_of": base.as_of, "previous_day": day}
-    return Stages(engine, sql, told, rules, limits_of_lost, base.as_of, base)
+    rows = query("stage_staged", customers=base.table, stage_cells=table, recent=recent, previous=before, **told)
+    if prospects is not None:
+        rows = _with_leads(base, rows, named_rows(base.engine, prospects), before)
+    return Stages(rows, rules, limits_of_lost, base.as_of, base)
 
 
 def _since(base: Customers, rules: Rules, cells: pa.Table) -> dict[str, Any]:
@@ -213,36 +221,31 @@ def _ago(base: Customers, days: int) -> dt.date:
     return base.as_of - dt.timedelta(days=days)
 
 
-def _gaps(base: Customers, recent_from: dt.date) -> str:
-    """A table of the repeat purchases since a day, with the history before each; reads only who bought since."""
-    engine, orders = base.engine, base.orders
-    lines, bought, gaps = (engine.new_name(name) for name in ("lines", "bought", "gaps"))
-    who = f"select customer_id from {base.table} where last_order > date '{recent_from}' and orders > 1"
-    engine.view(lines, f"select * from {orders.lines} where customer_id in ({who})")
-    stood = create_stood(engine, with_lines(orders, lines).occasions, base.netted)
-    engine.create(bought, statement("stage_bought", stood=stood), {"as_of": base.as_of})
-    engine.create(gaps, statement("stage_gaps", bought=bought, customers=base.table), {"recent_from": recent_from})
-    engine.drop(bought)
+def _gaps(base: Customers, recent_from: dt.date) -> Relation:
+    """The repeat purchases since a day, with the history before each, kept; reads only who bought since."""
+    lines = query("stage_lines", lines=base.orders.lines, customers=base.table, recent_from=recent_from)
+    stood = stood_of(with_lines(base.orders, lines).occasions, base.netted)
+    bought = query("stage_bought", stood=stood, as_of=base.as_of).kept("bought")
+    gaps = query("stage_gaps", bought=bought, customers=base.table, recent_from=recent_from).kept("gaps")
+    bought.drop()
     return gaps
 
 
-def _recent(base: Customers, gaps: str, judged: Judge, since: Mapping[str, Any]) -> str:
-    """A table of customers with recent repeat orders: how many, and the last that won one back."""
-    engine = base.engine
-    pairs = engine.arrow(statement("stage_pairs", gaps=gaps))
+def _recent(base: Customers, gaps: Relation, judged: Judge, since: Mapping[str, Any]) -> Relation:
+    """The customers with recent repeat orders, kept: how many, and the last that won one back."""
+    pairs = query("stage_pairs", gaps=gaps).arrow()
     x, t_x = (np.asarray(pairs.column(name)).astype(np.int64) for name in ("x", "t_x_days"))
-    marks, recent = engine.new_name("marks"), engine.new_name("recent")
     gone = judged.marks(x, t_x).gone if len(x) else x
-    engine.register(marks, pa.table({"x": x, "t_x_days": t_x, "gone_days": gone.astype(np.int64)}))
-    engine.create(recent, statement("stage_recent", gaps=gaps, marks=marks), since)
-    engine.drop(gaps)
+    marks = pa.table({"x": x, "t_x_days": t_x, "gone_days": gone.astype(np.int64)})
+    recent = query("stage_recent", gaps=gaps, marks=registered(base.engine, "marks", marks), **since).kept("recent")
+    gaps.drop()
     return recent
 
 
 def _parameters(base: Customers, rules: Rules, scores: Scores | None) -> dict[str, Any]:
     never = (float(NEVER),) * 4
     told = {
-        "has_money": base.orders.has_money and scores is not None,
+        "by_money": base.orders.has_money and scores is not None,
         "scored": scores is not None,
         "slack": str(HYSTERESIS),
         "trend_days": str(rules.trend_days),
@@ -253,26 +256,21 @@ def _parameters(base: Customers, rules: Rules, scores: Scores | None) -> dict[st
     return told
 
 
-def _nothing(base: Customers) -> str:
-    """A name for no previous stages."""
-    name = base.engine.new_name("previous")
-    columns = "customer_id, cast(null as varchar) as stage, cast(null as date) as stage_since"
-    base.engine.view(name, f"select {columns} from {base.table} where 1 = 0")
-    return name
+def _nothing(base: Customers) -> Relation:
+    """No previous stages."""
+    return base.table.none("customer_id", stage="varchar", stage_since="date").view("previous")
 
 
-def _with_leads(base: Customers, sql: str, leads: str, before: str) -> str:
-    types = base.engine.columns(leads)
+def _with_leads(base: Customers, rows: Relation, leads: Relation, before: Relation) -> Relation:
+    types = leads.columns()
     if "customer_id" not in types:
         raise BadOrders(f"The prospects have no column customer_id; they have {', '.join(types)}.")
-    wanted = base.engine.columns(base.table)["customer_id"]
+    wanted = base.table.columns()["customer_id"]
     if types["customer_id"] != wanted:
         raise BadOrders(
             f"The prospects' customer_id is {types['customer_id']}, that of the orders {wanted}. Cast it before."
         )
-    view = base.engine.new_name("staged")
-    union = statement("stage_leads", staged=view, leads=leads, customers=base.table, previous=before)
-    return f"with {view} as (\n{sql}\n)\n{union}"
+    return query("stage_leads", staged=rows, leads=leads, customers=base.table, previous=before)
 
 
 def cross(found: Stages, attributes: Attributes | str, column: str, *, potential: str | None = None) -> list[Crossed]:
@@ -282,28 +280,25 @@ def cross(found: Stages, attributes: Attributes | str, column: str, *, potential
     potential: a table of the engine with customer_id and potential. Value is the residual value, where there are
     scores with money. Customers of whom nothing is known have the level 'unknown'. Counts add up to all customers.
     """
-    engine = found.engine
-    table = attributes.view if isinstance(attributes, Attributes) else attributes
-    has = engine.columns(table)
+    table = attributes.view if isinstance(attributes, Attributes) else named_rows(found.engine, attributes)
+    has = table.columns()
     missing = [name for name in ("customer_id", column) if name not in has]
     if missing:
         raise BadOrders(f"The attributes have no column {', '.join(missing)}; they have {', '.join(has)}.")
-    levels = engine.new_name("levels")
-    engine.view(levels, f"select customer_id, {identifier(column)} as level from {table}")
-    amounts, extra = _amounts(found, potential)
-    crossed = statement("stage_crossed", staged="staged_now", levels=levels, amounts="amounts_now")
-    sql = f"with staged_now as (\n{found.sql}\n), amounts_now as (\n{amounts}\n)\n{crossed}"
-    rows = engine.rows(sql, {**extra, **found.parameters})
+    levels = table.select("customer_id", level=column)
+    rows = query("stage_crossed", staged=found.rows, levels=levels, amounts=_amounts(found, potential)).rows()
     return [Crossed(**{name: row[name] for name in Crossed._fields}) for row in rows]
 
 
-def _amounts(found: Stages, potential: str | None) -> tuple[str, Mapping[str, Any]]:
-    """SQL of value and potential per customer, and its parameters."""
+def _amounts(found: Stages, potential: str | None) -> Relation:
+    """Value and potential per customer, null where not known."""
     base, scored = found.customers, found.scored
-    values = f"({scored.valued})" if scored is not None else f"(select customer_id, null as rlv from {base.table})"
-    if potential is None:
-        sql = f"select v.customer_id, v.rlv as value, cast(null as double) as potential from {values} as v"
+    if scored is None:
+        value = base.table.select("customer_id").with_null(rlv="double")
     else:
-        joined = f"left join {potential} as p on p.customer_id = v.customer_id"
-        sql = f"select v.customer_id, v.rlv as value, p.potential as potential from {values} as v {joined}"
-    return sql, scored.parameters if scored is not None else {}
+        value = scored.valued.select("customer_id", "rlv")
+    if potential is None:
+        known = base.table.none("customer_id", potential="double")
+    else:
+        known = named_rows(base.engine, potential).select("customer_id", "potential")
+    return query("stage_amounts", valued=value, potentials=known)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.lifecycle.rules import STAGES
 from klantwaarde.report.total import total_facts
 from klantwaarde.wording.message import Message, as_kept, message
@@ -38,7 +37,7 @@ LENGTHS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 
 def facts(
     base: Customers,
-    table: str,
+    table: Relation,
     terms: Terms,
     bands: Sequence[Band],
     sheet: Sheet,
@@ -48,15 +47,15 @@ def facts(
     tracked: Tracking | None,
     words: Mapping[str, str | None],
     total: Totals | None = None,
-    staged: str | None = None,
+    staged: Relation | None = None,
 ) -> dict[str, Any]:
     """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version.
 
     staged: their stages in the engine; without them nobody is said to be at risk. total: what rests on links, peers
     and categories; without it nothing is said of total value.
     """
-    engine, money = base.engine, base.orders.has_money
-    totals = engine.one(statement("scored_totals", scored=table))
+    money = base.orders.has_money
+    totals = query("scored_totals", scored=table).one()
     told: dict[str, Any] = plain(
         {
             **words,
@@ -71,11 +70,11 @@ def facts(
             "base": _base(base, totals),
             "pyramid": [band._asdict() for band in bands],
             "total": total_facts(base, table, terms, total),
-            "value_risk": _value_risk(engine, table, totals) if money else None,
+            "value_risk": _value_risk(table, totals) if money else None,
             "tracking": _tracking(tracked),
-            "stages": _stages(engine, table, staged) if staged else None,
-            "top_customers": _top(engine, table, staged, at_risk=False),
-            "top_at_risk": _top(engine, table, staged, at_risk=True),
+            "stages": _stages(table, staged) if staged else None,
+            "top_customers": _top(table, staged, at_risk=False),
+            "top_at_risk": _top(table, staged, at_risk=True),
             "at_risk_rule": message("at_risk_stages"),
             "model": _model(timing) | _choice(choice),
             "spend": None if spend is None else _model(spend),
@@ -194,16 +193,15 @@ def _habits(base: Customers) -> dict[str, float | None]:
     }
 
 
-def _value_risk(engine: Engine, table: str, totals: Mapping[str, Any]) -> dict[str, Any] | None:
+def _value_risk(table: Relation, totals: Mapping[str, Any]) -> dict[str, Any] | None:
     mean = totals["value_realised_mean"]
     if not mean or mean <= 0:
         return None
     edges = _edges(float(mean), float(totals["value_realised_max"]))
-    bands = engine.new_name("value_bands")
     low, high = [-math.inf, *edges[1:-1]], [*edges[1:-1], math.inf]
-    engine.register(bands, pa.table({"band": range(len(low)), "low": low, "high": high}))
+    bands = registered(table.engine, "value_bands", pa.table({"band": range(len(low)), "low": low, "high": high}))
     grid = {name: np.zeros((len(RISK_EDGES) - 1, len(low))) for name in ("customers", "rlv")}
-    for row in engine.rows(statement("value_risk", scored=table, value_bands=bands)):
+    for row in query("value_risk", scored=table, value_bands=bands).rows():
         for name, cells in grid.items():
             cells[row["risk"], row["band"]] = row[name] or 0
     return {
@@ -240,21 +238,14 @@ def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:
     }
 
 
-def _top(engine: Engine, table: str, staged: str | None, *, at_risk: bool) -> list[dict[str, Any]]:
-    sql = statement("top_customers", scored=table, staged=staged or _nobody(engine, table))
-    return engine.rows(sql, {"at_risk": at_risk, "most": TOP})
+def _top(table: Relation, staged: Relation | None, *, at_risk: bool) -> list[dict[str, Any]]:
+    stages = staged or table.none("customer_id", stage="varchar")
+    return query("top_customers", scored=table, staged=stages, at_risk=at_risk, most=TOP).rows()
 
 
-def _nobody(engine: Engine, table: str) -> str:
-    """A name for no stages."""
-    name = engine.new_name("unstaged")
-    engine.view(name, f"select customer_id, cast(null as varchar) as stage from {table} where 1 = 0")
-    return name
-
-
-def _stages(engine: Engine, table: str, staged: str) -> dict[str, Any]:
+def _stages(table: Relation, staged: Relation) -> dict[str, Any]:
     """Customers per stage with what is still expected of them, all stages."""
-    rows = {row["stage"]: row for row in engine.rows(statement("stage_values", staged=staged, scored=table))}
+    rows = {row["stage"]: row for row in query("stage_values", staged=staged, scored=table).rows()}
     names = ("customers", "rlv", "expected_orders")
     return {stage: {name: rows[stage][name] if stage in rows else 0 for name in names} for stage in STAGES}
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.phi import attribution_matrix
 from klantwaarde.network.referral import BAND, sensitivity
@@ -28,7 +27,7 @@ BETWEEN = SHARES[1]
 """The share at which sources of influence are put in order while none is used."""
 
 
-def top_referrers(engine: Engine, table: str, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+def top_referrers(table: Relation, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
     """Those with the highest referral value, whether they are customers or not; empty without referrals.
 
     low and high are the ends of its band, if a quarter to three quarters of those referred would have come anyway.
@@ -40,10 +39,10 @@ def top_referrers(engine: Engine, table: str, found: Indirect, terms: Terms) -> 
     value = found.books.direct
     band = np.stack(list(sensitivity(made, value, BAND).values()))
     links = np.bincount(made.referrer, minlength=len(value))
-    return _rows(engine, table, found, found.crv, {"links": links, "low": band.min(axis=0), "high": band.max(axis=0)})
+    return _rows(table, found, found.crv, {"links": links, "low": band.min(axis=0), "high": band.max(axis=0)})
 
 
-def top_influencers(engine: Engine, table: str, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+def top_influencers(table: Relation, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
     """The customers who receive most by way of influence, `low` and `high` from the interval of the estimate.
 
     Where there is no estimate to use, low and high are under the lowest and the highest of SHARES, and where nothing is
@@ -55,7 +54,7 @@ def top_influencers(engine: Engine, table: str, found: Indirect, terms: Terms) -
     used = found.received["influence"]
     order = used if found.share > 0 else _received(found, terms, _even(found, BETWEEN))
     links = np.bincount(found.influence.source, minlength=len(order))
-    return _rows(engine, table, found, order, {"links": links, "received": order, "low": low, "high": high})
+    return _rows(table, found, order, {"links": links, "received": order, "low": low, "high": high})
 
 
 def interval_used(found: Indirect) -> bool:
@@ -87,7 +86,7 @@ def _received(found: Indirect, terms: Terms, shares: Array) -> Array:
     return received_parts(books(value, phi.phi), phi.parts)["influence"]
 
 
-def _rows(engine: Engine, table: str, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:
+def _rows(table: Relation, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:
     """Those with most of `order`, above 0, with the columns of the scored table and some more.
 
     Who is no customer is among them, marked `outside`, by the id of the links: what he brings is value of the company's
@@ -97,9 +96,8 @@ def _rows(engine: Engine, table: str, found: Indirect, order: Array, more: Mappi
     best = best[order[best] > 0]
     if not len(best):
         return []
-    picked = engine.new_name("picked")
-    engine.register(picked, pa.table({"node": best, "place": np.arange(len(best))}))
-    rows = engine.rows(statement("total_people", picked=picked, nodes=found.nodes, scored=table))
+    picked = registered(table.engine, "picked", pa.table({"node": best, "place": np.arange(len(best))}))
+    rows = query("total_people", picked=picked, nodes=found.nodes, scored=table).rows()
     told = {"crv": found.crv, "total_accountable": found.books.accountable, **more}
     return [_person(row) | {name: values[best[row["place"]]] for name, values in told.items()} for row in rows]
 

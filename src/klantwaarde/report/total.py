@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query
 from klantwaarde.network.phi import OMEGA
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
 from klantwaarde.wording.message import as_data, message
@@ -30,24 +29,24 @@ FEW = 100
 PROFILES = ("champion", "affluent", "advocate", "miser")
 
 
-def total_facts(base: Customers, table: str, terms: Terms, total: Totals | None) -> dict[str, Any] | None:
+def total_facts(base: Customers, table: Relation, terms: Terms, total: Totals | None) -> dict[str, Any] | None:
     """What the report says of total value; None where the orders carry no amounts, or nothing was worked out.
 
     table: the scored customers in the engine. Money in the currency of the orders. What rests on links is None without.
     """
     if total is None or not base.orders.has_money:
         return None
-    engine, through = base.engine, total.indirect
-    sums = engine.one(statement("total_sums", scored=table))
+    through = total.indirect
+    sums = query("total_sums", scored=table).one()
     return {
         "direct": {name: sums[name] for name in ("own", "headroom", "cross_sell")},
         "indirect": None if through is None else _indirect(sums, through),
         "history": {"realised": sums["realised"]} | (_cash(through) if through is not None else {}),
         "books": None if through is None else _books(sums, through),
-        "ranking": None if through is None else ranking(engine, table, int(sums["customers"])),
-        "profiles": _profiles(engine, table, total),
-        "referrers": [] if through is None else top_referrers(engine, table, through, terms),
-        "influencers": [] if through is None else top_influencers(engine, table, through, terms),
+        "ranking": None if through is None else ranking(table, int(sums["customers"])),
+        "profiles": _profiles(table, total),
+        "referrers": [] if through is None else top_referrers(table, through, terms),
+        "influencers": [] if through is None else top_influencers(table, through, terms),
         "influence": None if through is None else _influence(through),
         "bands": None if through is None else _bands(through),
         "files": _files(total),
@@ -84,18 +83,16 @@ def _books(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
     }
 
 
-def ranking(engine: Engine, table: str, customers: int) -> dict[str, Any]:
+def ranking(table: Relation, customers: int) -> dict[str, Any]:
     """How alike the order by accountable value is to that by own value: Spearman's rank correlation, equals sharing
     ranks, and how many of the first by own value are not among as many first by accountable value.
     """  # noqa: D205 - one sentence
-    orders = {name: engine.new_name(name) for name in ("by_own", "by_whole")}
-    for name, ranked in orders.items():
-        engine.create(ranked, engine.ranked(statement(f"total_{name}", scored=table)))
+    orders = {name: query(f"total_{name}", scored=table).ranked().kept(name) for name in ("by_own", "by_whole")}
     few, part = min(FEW, customers), math.ceil(customers / 100)
     asked = {"centre": (customers + 1) / 2, "few": few, "part": part}
-    found = engine.one(statement("total_ranks", **orders), asked)
+    found = query("total_ranks", **orders, **asked).one()
     for ranked in orders.values():
-        engine.drop(ranked)
+        ranked.drop()
     spread = math.sqrt(float(found["own"] or 0) * float(found["whole"] or 0))
     return {
         "spearman": float(found["product"]) / spread if spread else None,
@@ -105,16 +102,16 @@ def ranking(engine: Engine, table: str, customers: int) -> dict[str, Any]:
     }
 
 
-def _profiles(engine: Engine, table: str, total: Totals) -> dict[str, Any] | None:
+def _profiles(table: Relation, total: Totals) -> dict[str, Any] | None:
     """Customers, residual and referral value of the four profiles, and where they are cut."""
-    if not total.parameters.get("has_referrals"):
+    if not total.cuts.get("has_referrals"):
         return None
-    found = {row["profile"]: row for row in engine.rows(statement("total_profiles", scored=table))}
+    found = {row["profile"]: row for row in query("total_profiles", scored=table).rows()}
     groups = [
         {"profile": name} | {what: found.get(name, {}).get(what) or 0 for what in ("customers", "rlv", "crv")}
         for name in PROFILES
     ]
-    return {"groups": groups} | {name: total.parameters[name] for name in ("rlv_cut", "crv_cut")}
+    return {"groups": groups} | {name: total.cuts[name] for name in ("rlv_cut", "crv_cut")}
 
 
 def _influence(through: Indirect) -> dict[str, Any] | None:

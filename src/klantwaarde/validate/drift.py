@@ -23,7 +23,7 @@ from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.split import sample
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _histories(base: Customers, split: dt.date) -> Histories:
         followed = customers(sample(base, MOST), base.as_of, base.unit)
     # What came back since was not bought, at the split as little as at the end.
     before = customers(followed.orders, split, base.unit, known=base.as_of)
-    sql = statement("since", customers=followed.table, before=before.table)
-    table = base.engine.arrow(sql, {"as_of": base.as_of})
+    table = query("since", customers=followed.table, before=before.table, as_of=base.as_of).arrow()
     n = np.asarray(table.column("n"), dtype=int)
     names = ("x_before", "t_x_before_days", "x", "t_x_days", "t_days")
     return Histories(*(np.repeat(np.asarray(table.column(name), dtype=float), n) for name in names))

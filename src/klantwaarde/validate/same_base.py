@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadOrders, named
 from klantwaarde.estimate.load import load_base, load_fit
 
@@ -47,8 +48,7 @@ def _cut(begins: dt.date | None, then: dt.date, first: str | None) -> str | None
 
 
 def _missing(base: Customers, then: dt.date, customers: float) -> str | None:
-    sql = f"select count(*) as n from {base.table} where first_order <= cast('{then}' as date)"
-    known = int(base.engine.one(sql)["n"])
+    known = int(query("known_by", customers=base.table, day=then).one()["n"])
     if known >= GONE * customers:
         return None
     return f"{known:,} customers have bought up to {then}, where the models saw {customers:,.0f}"

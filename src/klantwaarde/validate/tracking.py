@@ -10,7 +10,7 @@ import numpy as np
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
 from klantwaarde.data.names import MOST_PERIODS
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import query
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,10 +34,8 @@ class Tracking(NamedTuple):
 
 def tracking(base: Customers, fit: Fit[Any], of: int | None = None) -> Tracking:
     """Repeat orders of the whole base per week (per month in long histories); an unfinished last period is left out."""
-    parameters = {"as_of": base.as_of}
-    cohorts = base.engine.arrow(statement("cohorts", customers=base.table), parameters)
-    sql = statement("repeats", customers=base.table, stood=base.stood)
-    repeats = base.engine.arrow(sql, parameters)
+    cohorts = query("cohorts", customers=base.table, as_of=base.as_of).arrow()
+    repeats = query("repeats", customers=base.table, stood=base.stood, as_of=base.as_of).arrow()
     first = base.totals["first_order"]
     period, days = _period((base.as_of - first).days + 1)
     edges = np.arange(0, (base.as_of - first).days + 2, days)

@@ -15,8 +15,7 @@ import pyarrow as pa
 from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
 from klantwaarde.data.links import Links, together
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.network.forward import (
     ForwardFit,
@@ -59,7 +58,7 @@ class Indirect:
 
     referrals: Links | None
     influence: Links | None
-    table: str
+    table: Relation
     books: Books
     received: Mapping[str, Array]
     crv: Array
@@ -78,16 +77,15 @@ class Indirect:
     crv_cut: float
 
     @property
-    def nodes(self) -> str:
-        """The table of nodes in the engine."""
+    def nodes(self) -> Relation:
+        """The nodes, in the engine."""
         return next(links.nodes for links in (self.referrals, self.influence) if links is not None)
 
 
 def indirect(
     customers: Customers,
     fit: Fit[Any],
-    valued: str,
-    parameters: Mapping[str, Any],
+    valued: Relation,
     delta: float,
     referrals: Links | None,
     influence: Links | None,
@@ -95,13 +93,13 @@ def indirect(
 ) -> tuple[Indirect, pa.Table | None]:
     """The books of all who are linked, and the referrals to come per history of who made none, for the engine to join.
 
-    valued: SQL of the valued customers. share: the socially induced share of value of who is influenced, or "estimate":
+    valued: the valued customers. share: the socially induced share of value of who is influenced, or "estimate":
     from the orders, 0 where it cannot be told from similarity.
     """
     both = together(*[links for links in (referrals, influence) if links is not None])
     referrals, influence = (next((links for links in both if links.kind == kind), None) for kind in KINDS)
-    engine, seen = customers.engine, both[0]
-    rows = _rows(engine, valued, parameters, seen.nodes)
+    seen = both[0]
+    rows = _columns(query("linked_values", nodes=seen.nodes, valued=valued).arrow())
     value, made = rows["rlv"], referrals_told(referrals, delta, customers.unit)
     estimate = _estimated(customers, influence) if influence is not None and share == ESTIMATE else None
     shares = _shares(estimate, share, seen.size)
@@ -110,7 +108,7 @@ def indirect(
     received = received_parts(kept, phi.parts)
     brought = np.zeros(seen.size) if made is None else crv(made, value)
     forward, newcomer, future, histories = _forward(customers, fit, delta, rows, made, value)
-    table = _registered(engine, seen, kept, received, brought, future)
+    table = _registered(seen, kept, received, brought, future)
     known = rows["known"] > 0
     found = Indirect(
         referrals=referrals,
@@ -138,10 +136,7 @@ def indirect(
 KINDS = ("referrals", "influence")
 
 
-def _rows(engine: Engine, valued: str, parameters: Mapping[str, Any], nodes: str) -> dict[str, Array]:
-    view = engine.new_name("valued_of")
-    sql = f"with {view} as (\n{valued}\n)\n{statement('linked_values', nodes=nodes, valued=view)}"
-    table = engine.arrow(sql, parameters)
+def _columns(table: pa.Table) -> dict[str, Array]:
     return {name: np.asarray(table.column(name).cast("float64"), dtype=float) for name in table.column_names}
 
 
@@ -164,8 +159,7 @@ def links_told(links: Links) -> dict[str, Array]:
 
 def _estimated(customers: Customers, links: Links) -> Influence | None:
     """The estimate from the orders of those linked; None where they are too few to follow."""
-    sql = statement("linked_orders", stood=customers.stood, nodes=links.nodes)
-    table = customers.engine.arrow(sql, {"as_of": customers.as_of})
+    table = query("linked_orders", stood=customers.stood, nodes=links.nodes, as_of=customers.as_of).arrow()
     days = np.asarray(table.column("day").cast(pa.int32()), dtype=float)
     orders = {"customer": np.asarray(table.column("node"), dtype=np.int64), "time": days}
     end = float(np.datetime64(customers.as_of, "D").astype(int))
@@ -257,7 +251,7 @@ def _forward(
     if made is None or not len(made.referrer):
         return None, None, np.full(len(value), np.nan), None
     per_unit = check_unit(customers.unit)
-    cells = customers.day_cells()
+    cells = customers.day_cells
     seen = {name: np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days", "n")}
     base, linked = (_histories(fit, delta, part, per_unit) for part in (seen, rows))
     k = np.bincount(made.referrer, minlength=len(value)).astype(float)
@@ -290,10 +284,8 @@ def _future(found: ForwardFit, k: Values, told: Histories, newcomer: float) -> A
     return forward_value(forward_rate(found.model, k, told.T), alive * told.left, newcomer)
 
 
-def _registered(
-    engine: Engine, links: Links, kept: Books, received: Mapping[str, Array], brought: Array, future: Array
-) -> str:
-    """The name of a view with a row per linked customer."""
+def _registered(links: Links, kept: Books, received: Mapping[str, Array], brought: Array, future: Array) -> Relation:
+    """A row per linked customer."""
     columns = {
         "crv": brought,
         "referral_value": received["referral"],
@@ -302,15 +294,8 @@ def _registered(
         "total_accountable": kept.accountable,
         "future_referrals": future,
     }
-    raw, view = engine.new_name("node_values"), engine.new_name("linked")
-    engine.register(raw, pa.table({"node": np.arange(links.size), **columns}))
-    listed = ", ".join(f"v.{name}" for name in columns)
-    engine.view(
-        view,
-        f"select n.customer_id, {listed} from {links.nodes} as n join {raw} as v on n.node = v.node "
-        "where n.customer_id is not null",
-    )
-    return view
+    values = registered(links.engine, "node_values", pa.table({"node": np.arange(links.size), **columns}))
+    return query("linked", nodes=links.nodes, node_values=values).view("linked")
 
 
 def _median(values: Array) -> float:

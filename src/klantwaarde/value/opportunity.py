@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +11,13 @@ import pyarrow as pa
 from klantwaarde.calendar import check_unit
 from klantwaarde.data.cells import Cells
 from klantwaarde.data.grouped import Grouped, grouped
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import identifier, statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell
 from klantwaarde.value.peers import Peers, fit_peers, peer_headroom
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from klantwaarde.data.attributes import Attributes
     from klantwaarde.data.customers import Customers
@@ -32,8 +31,8 @@ class Beside(NamedTuple):
 
     peers: Peers
     names: tuple[str, ...]
-    levels: str
-    scores: str
+    levels: Relation
+    scores: Relation
 
 
 def refuse_missing_attribute(known: Collection[str], column: str, name: str = "peers") -> None:
@@ -53,19 +52,16 @@ def beside_peers(
     Raises BadParameters where the attributes have no such column.
     """
     refuse_missing_attribute(attributes.columns, column)
-    engine, levels = customers.engine, customers.engine.new_name("levels")
-    value = f"coalesce(cast({identifier(column)} as varchar), 'unknown')"
-    engine.view(levels, f"select customer_id, {value} as level from {attributes.view}")
-    sql = statement("peer_cells", customers=customers.table, levels=levels)
-    table = engine.arrow(sql, {"as_of": customers.as_of})
+    levels = query("levels", attributes=attributes.view.select("customer_id", level=column)).view("levels")
+    table = query("peer_cells", customers=customers.table, levels=levels, as_of=customers.as_of).arrow()
     labels = table.column("level").combine_chunks().dictionary_encode()
     level, days = np.asarray(labels.indices, dtype=np.int64), check_unit(customers.unit)
     x, t_x, T, n = (np.asarray(table.column(name), dtype=float) for name in ("x", "t_x_days", "t_days", "n"))
     cells = Cells(x, t_x / days, T / days, n, unit=customers.unit)
     peers = fit_peers(cells, level, whole)
-    scores = engine.new_name("peer_scores")
     orders = peer_headroom(peers, level, delta, x, t_x / days, T / days, 1.0, tau)
-    engine.register(scores, table.drop_columns(["n"]).append_column("headroom_orders", pa.array(orders)))
+    table = table.drop_columns(["n"]).append_column("headroom_orders", pa.array(orders))
+    scores = registered(customers.engine, "peer_scores", table)
     return Beside(peers, tuple(labels.dictionary.to_pylist()), levels, scores)
 
 
@@ -74,41 +70,33 @@ class Breadth(NamedTuple):
 
     found: CrossSell
     categories: tuple[str, ...]
-    table: str
+    table: Relation
     left_out: int
 
 
 def breadth(
     customers: Customers,
-    valued: str,
-    parameters: Mapping[str, Any],
+    valued: Relation,
     category: str,
     margin_rate: float,
     horizon_days: float,
 ) -> Breadth:
     """Cross-sell potential of every customer with a category, from a column of the orders.
 
-    valued: SQL of the valued customers. Margins in a category are its money times the expected margin rate.
+    valued: the valued customers. Margins in a category are its money times the expected margin rate.
     """
     seen = grouped(customers.orders, category, customers.as_of)
-    engine = customers.engine
-    alive, left = _standing(engine, valued, parameters, seen)
+    alive, left = _standing(valued, seen)
     owned = _owned(seen, float(np.datetime64(customers.as_of, "D").astype(int)), margin_rate)
     found = cross_sell(owned, left, horizon=horizon_days, unit=customers.unit, alive=alive)
-    table = engine.new_name("cross_sells")
-    engine.register(table, pa.table({"customer_id": seen.customers, "cross_sell": found.value}))
-    return Breadth(found, seen.groups, table, seen.left_out)
+    table = pa.table({"customer_id": seen.customers, "cross_sell": found.value})
+    return Breadth(found, seen.groups, registered(customers.engine, "cross_sells", table), seen.left_out)
 
 
-def _standing(engine: Engine, valued: str, parameters: Mapping[str, Any], seen: Grouped) -> tuple[Array, Array]:
+def _standing(valued: Relation, seen: Grouped) -> tuple[Array, Array]:
     """P(alive) and lifetime of the customers seen, in their order; 0 for who has no purchase."""
-    names, view = engine.new_name("seen"), engine.new_name("valued_of")
-    engine.register(names, pa.table({"customer_id": seen.customers, "place": np.arange(len(seen.customers))}))
-    table = engine.arrow(
-        f"with {view} as (\n{valued}\n)\nselect coalesce(v.p_alive, 0) as p_alive, coalesce(v.lifetime, 0) as lifetime "
-        f"from {names} as s left join {view} as v on s.customer_id = v.customer_id order by s.place",
-        parameters,
-    )
+    names = pa.table({"customer_id": seen.customers, "place": np.arange(len(seen.customers))})
+    table = query("lifetimes", seen=registered(valued.engine, "seen", names), valued=valued).arrow()
     alive, left = (np.asarray(table.column(name), dtype=float) for name in ("p_alive", "lifetime"))
     return alive, left
 

@@ -19,8 +19,8 @@ from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
 from klantwaarde.data.written import check_target_file, write_rows
 from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import selecting, statement
-from klantwaarde.errors import BadParameters, MissingExtra, expect, named
+from klantwaarde.engine.relation import Relation, query, registered
+from klantwaarde.errors import BadParameters, expect, named
 from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
@@ -65,49 +65,59 @@ class Terms:
 class Scored:
     """The scored customers, lazy in the engine until asked for; docs/scored.md says what each column means."""
 
-    engine: Engine
-    ordered: str
-    """SQL of the customers with all that has to be computed before they are sorted, the best first."""
-    parameters: Mapping[str, Any]
+    ordered: Relation
+    """The customers with all that has to be computed before they are sorted, the best first."""
     terms: Terms
     sizes: TierSizes
     customers: Customers
     fit: Fit[Any]
     spend: Fit[Any] | None
-    valued: str
-    """SQL of the same customers without order, tier and rank, all columns of the customer table among them."""
+    valued: Relation
+    """The same customers without order, tier and rank, all columns of the customer table among them."""
     potential: Fit[Any] | None
     """The Pareto/NBD fit that headroom rests on; None where headroom was not asked for."""
     total: Totals
     """What rests on links, peers and categories."""
 
+    @property
+    def engine(self) -> Engine:
+        """Where they are scored."""
+        return self.customers.engine
+
     @functools.cached_property
+    def rows(self) -> Relation:
+        """The scored customers, the best first; on Spark, asking for them runs the sort."""
+        return self._placed(self.ordered.ranked())
+
+    @property
     def sql(self) -> str:
         """SQL of the scored customers, the best first."""
-        return self._placed(self.engine.ranked(self.ordered, self.parameters))
+        return self.rows.sql
 
-    def _placed(self, ranked: str) -> str:
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters of that statement."""
+        return self.rows.parameters
+
+    def _placed(self, ranked: Relation) -> Relation:
         """The output over the ranked customers; empty columns come after the sort, which would carry them."""
-        if not self.total.empty:
-            return f"with ranked as (\n{ranked}\n)\n{statement('placed')}"
-        whole_row = statement("untotalled", valued="in_order")
-        return f"with in_order as (\n{ranked}\n), ranked as (\n{whole_row}\n)\n{statement('placed')}"
+        terms, sizes = self.terms, self.sizes
+        if self.total.empty:
+            ranked = query("untotalled", valued=ranked, expected_margin_rate=terms.margin_rate)
+        cuts = {"top": sizes.top, "large": sizes.large, "medium": sizes.medium}
+        return query("placed", ranked=ranked, days_per_unit=check_unit(terms.unit), **cuts)
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table, best customer first; money already spent as DECIMAL."""
-        return self.engine.arrow(self.sql, self.parameters)
+        return self.rows.arrow()
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame, best customer first; money as floats."""
-        return self.engine.pandas(self.sql, self.parameters)
+        return self.rows.pandas()
 
     def to_polars(self) -> Any:
         """A polars frame, best customer first. Raises MissingExtra where polars is not installed."""
-        try:
-            import polars as pl  # noqa: PLC0415 - optional
-        except ImportError as error:
-            raise MissingExtra("to_polars needs polars: pip install 'klantwaarde[polars]'.") from error
-        return pl.from_arrow(self.to_arrow())
+        return self.rows.polars()
 
     def write(self, path: str | Path, partition_by: Sequence[str] = ()) -> Path:
         """A file, best customer first, whole or not at all: .parquet (its footer holds the terms), .csv or .xlsx.
@@ -128,8 +138,8 @@ class Scored:
         }
         refuse_inputs(Path(path), "path", self.engine.inputs)
         check_target_file(Path(path), "path", [name for name, _, _ in SCORED], parted=bool(partition_by))
-        with self.engine.held(self.ordered, self.parameters) as ranked:
-            write_rows(self.engine, self._placed(ranked), Path(path), self.parameters, told, partition_by)
+        with self.ordered.held() as ranked:
+            write_rows(self._placed(ranked), Path(path), told, partition_by)
         return Path(path)
 
 
@@ -179,22 +189,15 @@ def score(
     _expect(customers, fit, spend)
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
     customers = customers.in_unit(terms.unit)  # from here on there is one unit, in which the fit's parameters are
-    engine, orders = customers.engine, customers.orders
-    if spend is not None and not orders.has_money:
+    if spend is not None and not customers.orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
-    cells, lines = engine.new_name("cell_scores"), engine.new_name("spend_lines")
     whole = pareto_fit(customers, fit, potential) if headroom or peers is not None else None
     pareto = None if whole is None else whole.model_in(terms.unit)
-    engine.register(cells, cell_scores(customers.day_cells(), fit, terms, pareto, tau))
-    engine.register(lines, spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend))
-    active = engine.one(statement("active", customers=customers.table), {"has_money": orders.has_money})["customers"]
-    sizes = tier_sizes(active)
-    parameters = _parameters(customers, terms, sizes)
-    valued = statement("valued", customers=customers.table, cell_scores=cells, spend_lines=lines)
+    active = query("active", customers=customers.table, has_money=customers.orders.has_money).one()["customers"]
+    valued = value_of(customers, terms, cell_scores(customers.day_cells, fit, terms, pareto, tau), spend)
     total = totals(
         customers,
         valued,
-        parameters,
         Wishes(
             terms.delta,
             tau,
@@ -208,10 +211,26 @@ def score(
         ),
         Given(referrals, influence, attributes),
     )
-    parameters |= total.parameters
-    best_first = statement("scored", valued=total.view)
-    ordered = f"{total.sql}\n{best_first if total.empty else selecting(best_first, *COMPUTED)}"
-    return Scored(engine, ordered, parameters, terms, sizes, customers, fit, spend, valued, whole, total)
+    more = () if total.empty else COMPUTED
+    ordered = query("scored", valued=total.rows, more=more, rank_by=terms.rank_by)
+    return Scored(ordered, terms, tier_sizes(active), customers, fit, spend, valued, whole, total)
+
+
+def value_of(customers: Customers, terms: Terms, scores: pa.Table, spend: Fit[Any] | None) -> Relation:
+    """The customers with their scores and values under the terms. scores: of every history, as `cell_scores` gives."""
+    engine, orders = customers.engine, customers.orders
+    lines = spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend)
+    return query(
+        "valued",
+        customers=customers.table,
+        cell_scores=registered(engine, "cell_scores", scores),
+        spend_lines=registered(engine, "spend_lines", lines),
+        as_of=customers.as_of,
+        has_money=orders.has_money,
+        has_margin=orders.has_margin,
+        margin_rate=Decimal(str(terms.margin_rate)).quantize(Decimal("0.000001")),
+        expected_margin_rate=terms.margin_rate,
+    )
 
 
 def _expect(customers: object, fit: object, spend: object) -> None:
@@ -243,7 +262,7 @@ def _terms(
 def _margin_rate(customers: Customers, given: float | str | None) -> float:
     if customers.orders.has_margin:
         check_margin_rate(given, has_margin=True)
-        known = customers.engine.one(statement("margins", lines=customers.orders.lines), {"as_of": customers.as_of})
+        known = query("margins", lines=customers.orders.lines, as_of=customers.as_of).one()
         return float(known["margin"] / known["amount"]) if known["amount"] else 1.0
     return check_margin_rate(given, has_margin=False)
 
@@ -302,18 +321,3 @@ def spend_lines(most: int, spend: Fit[Any] | None) -> pa.Table:
     x = np.arange(max(most, 0) + 1)
     intercept, slope = spend_line(spend, x)
     return pa.table({"x": x, "intercept": intercept, "slope": slope})
-
-
-def _parameters(customers: Customers, terms: Terms, sizes: TierSizes) -> dict[str, Any]:
-    return {
-        "as_of": customers.as_of,
-        "has_money": customers.orders.has_money,
-        "has_margin": customers.orders.has_margin,
-        "margin_rate": Decimal(str(terms.margin_rate)).quantize(Decimal("0.000001")),
-        "expected_margin_rate": terms.margin_rate,
-        "days_per_unit": check_unit(terms.unit),
-        "rank_by": terms.rank_by,
-        "top": sizes.top,
-        "large": sizes.large,
-        "medium": sizes.medium,
-    }

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.calendar import read_share
-from klantwaarde.engine.protocol import Engine
-from klantwaarde.engine.statement import statement
+from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.indirect import Indirect, indirect
 from klantwaarde.value.opportunity import Beside, Breadth, beside_peers, breadth
@@ -72,11 +71,13 @@ class Wishes(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """`with` clauses that end in `view`, its parameters, and what it rests on; None for what was not given."""
+    """The customers with it, and what it rests on; None for what was not given.
 
-    sql: str
-    view: str
-    parameters: Mapping[str, Any]
+    cuts: what parts the profiles.
+    """
+
+    rows: Relation
+    cuts: Mapping[str, Any]
     given: Given
     tau: float
     indirect: Indirect | None = None
@@ -86,40 +87,34 @@ class Totals:
     """Whether nothing was given: the columns are then still to be added."""
 
 
-def totals(customers: Customers, valued: str, parameters: Mapping[str, Any], wishes: Wishes, given: Given) -> Totals:
+def totals(customers: Customers, valued: Relation, wishes: Wishes, given: Given) -> Totals:
     """The valued customers with potential and what they are worth through others.
 
     Raises BadParameters where what was asked needs money, or attributes, that are not there.
     """
     _check(customers, wishes, given)
-    engine, links = customers.engine, (given.referrals or None, given.influence or None)  # no link left is no file
-    view, first = engine.new_name("totalled"), engine.new_name("valued")
+    links = (given.referrals or None, given.influence or None)  # no link left is no file
     if not (any(links) or wishes.peers or wishes.category):
         # Columns that are empty are added after the sort, which would carry them.
-        return Totals(f"with {first} as (\n{valued}\n)", first, {}, given, wishes.tau, empty=True)
+        return Totals(valued, {}, given, wishes.tau, empty=True)
     through, lines = None, None
     if any(links):
-        through, lines = indirect(
-            customers, wishes.fit, valued, parameters, wishes.delta, *links, wishes.influence_share
-        )
+        through, lines = indirect(customers, wishes.fit, valued, wishes.delta, *links, wishes.influence_share)
     beside = None
     if wishes.peers is not None and given.attributes is not None and wishes.pareto is not None:
         beside = beside_peers(customers, given.attributes, wishes.peers, wishes.pareto, wishes.delta, wishes.tau)
     wide = None
     if wishes.category is not None:
-        more = (wishes.category, wishes.margin_rate, wishes.horizon_days)
-        wide = breadth(customers, valued, parameters, *more)
+        wide = breadth(customers, valued, wishes.category, wishes.margin_rate, wishes.horizon_days)
     tables = _tables(customers, through, lines, beside, wide)
-    joined = statement("totalled", valued=first, **tables)
     cuts = {
         "has_referrals": links[0] is not None,
-        "has_links": through is not None,
-        "has_peers": beside is not None,
-        "rlv_cut": _median_value(engine, valued, parameters),
+        "rlv_cut": _median_value(valued),
         "crv_cut": through.crv_cut if through is not None else np.inf,
     }
-    sql = f"with {first} as (\n{valued}\n), {view} as (\n{joined}\n)"
-    return Totals(sql, view, cuts, given, wishes.tau, through, beside, wide)
+    asked = {"has_links": through is not None, "has_peers": beside is not None}
+    rows = query("totalled", valued=valued, **tables, **asked, **cuts, expected_margin_rate=wishes.margin_rate)
+    return Totals(rows, cuts, given, wishes.tau, through, beside, wide)
 
 
 def share_of(given: float | str) -> float | Literal["estimate"]:
@@ -143,12 +138,10 @@ def _tables(
     lines: pa.Table | None,
     beside: Beside | None,
     wide: Breadth | None,
-) -> dict[str, str]:
-    engine = customers.engine
+) -> dict[str, Relation]:
     future = None
     if lines is not None and len(lines):
-        future = engine.new_name("futures")
-        engine.register(future, lines)
+        future = registered(customers.engine, "futures", lines)
     made = {
         "linked": through and through.table,
         "futures": future,
@@ -159,27 +152,19 @@ def _tables(
     return {name: found or _empty(customers, name) for name, found in made.items()}
 
 
-def _empty(customers: Customers, name: str) -> str:
-    """A view without rows, with the types that are joined."""
-    view = customers.engine.new_name(name)
+def _empty(customers: Customers, name: str) -> Relation:
+    """No rows, with the types that are joined."""
     kinds = {"level": "varchar"} | dict.fromkeys(("x", "t_x_days", "t_days"), "bigint")
-    columns = [
-        column if column == "customer_id" else f"cast(null as {kinds.get(column, 'double')}) as {column}"
-        for column in EMPTY[name]
-    ]
-    customers.engine.view(view, f"select {', '.join(columns)} from {customers.table} where 1 = 0")
-    return view
+    same = [column for column in EMPTY[name] if column == "customer_id"]
+    others = {column: kinds.get(column, "double") for column in EMPTY[name] if column not in same}
+    return customers.table.none(*same, **others).view(name)
 
 
-def _median_value(engine: Engine, valued: str, parameters: Mapping[str, Any]) -> float:
+def _median_value(valued: Relation) -> float:
     """The median residual value of those who have any: the cut between large and small customers."""
-    view = engine.new_name("valued_of")
-    clause = f"with {view} as (\n{valued}\n)\n"
-    n = int(engine.one(clause + statement("above_zero", valued=view), parameters)["n"])
+    n = int(query("above_zero", valued=valued).one()["n"])
     if not n:
         return np.inf
     limit, offset = (2, n // 2 - 1) if n % 2 == 0 else (1, n // 2)
-    rows = engine.rows(
-        f"{clause}select rlv from {view} where rlv > 0 order by rlv limit {limit} offset {offset}", parameters
-    )
+    rows = query("value_at", valued=valued, limit=limit, offset=offset).rows()
     return float(np.mean([row["rlv"] for row in rows]))

@@ -36,10 +36,10 @@ with worded as (
       + case when orders - 1 > $f_2 then 1 else 0 end
       + case when orders - 1 > $f_3 then 1 else 0 end
       + case when orders - 1 > $f_4 then 1 else 0 end
-      + case when case when $has_money then cast(revenue as double) > $m_1 else orders - 1 > $f_1 end then 1 else 0 end
-      + case when case when $has_money then cast(revenue as double) > $m_2 else orders - 1 > $f_2 end then 1 else 0 end
-      + case when case when $has_money then cast(revenue as double) > $m_3 else orders - 1 > $f_3 end then 1 else 0 end
-      + case when case when $has_money then cast(revenue as double) > $m_4 else orders - 1 > $f_4 end then 1 else 0 end
+      + case when case when $by_money then cast(revenue as double) > $m_1 else orders - 1 > $f_1 end then 1 else 0 end
+      + case when case when $by_money then cast(revenue as double) > $m_2 else orders - 1 > $f_2 end then 1 else 0 end
+      + case when case when $by_money then cast(revenue as double) > $m_3 else orders - 1 > $f_3 end then 1 else 0 end
+      + case when case when $by_money then cast(revenue as double) > $m_4 else orders - 1 > $f_4 end then 1 else 0 end
       as points
   from customers
 ), met as (

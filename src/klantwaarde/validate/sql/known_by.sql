@@ -1,0 +1,4 @@
+-- Customers who had bought up to a day.
+select count(*) as n
+from customers
+where first_order <= $day
