@@ -142,7 +142,7 @@ def period(before: Standing, after: Standing, orders: Orders, by: str | None = N
         before,
         after,
         books,
-        statement(before.scored, after.scored, orders, stages=made) if money else None,
+        statement(before.scored, after.scored, orders, stages=books) if money else None,
         migration(before.scored, after.scored, expected=_expected(before.scored, after.scored), standings=made),
         unequal_years(before.scored, after.scored),
     )

@@ -202,6 +202,7 @@ def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
         horizon=settings.horizon,
         rank_by=cast("RankBy", settings.rank_by),  # Settings has checked it
         potential=fits.potential,
+        keep=settings.since is not None,
         **beside(settings, base),
     )
 

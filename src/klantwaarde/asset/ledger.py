@@ -122,6 +122,8 @@ class Account(NamedTuple):
 class Ledger:
     """The books between two dates; the customers behind each line are asked for when wanted."""
 
+    moved: Relation
+    """Every customer of either date, kept: line, opening and closing; with the factors where `before` has them."""
     rows: Relation
     """One row per customer: line, stages, opening, closing, change, events; see `customers`."""
     total: Account
@@ -166,14 +168,14 @@ def ledger(
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     first, second = both_standings(before, after, stages, orders)
-    view = moved(first, second).view("moved")
+    view = moved(first, second).kept("moved", on_disk=True)
     happened = _happened(first, second, view, events)
     named, otherwise = labels(view, by, attributes), ALL if by is None else UNKNOWN
     counted = query("ledger_counted", moved=view, labels=named, happened=happened, otherwise=otherwise)
     rows = query("ledger_lines", counted=counted).rows()
     _refuse_contradicted(counted, rows)
     accounts = tuple(_account(label, rows) for label in sorted({row["label"] for row in rows}))
-    return Ledger(counted, _account(None, rows), accounts, first, second, _by_stages(rows))
+    return Ledger(view, counted, _account(None, rows), accounts, first, second, _by_stages(rows))
 
 
 def _by_stages(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str | None], int]:

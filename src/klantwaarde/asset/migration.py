@@ -127,13 +127,11 @@ def migration(
     made = (of_source(standings[0], before), of_source(standings[1], after)) if standings else (None, None)
     first, floors = _placed(engine, before, None, made[0], ranked=not frozen)
     second, _ = _placed(engine, after, floors, made[1], ranked=not frozen)
-    view = query("migration_moved", before=first, after=second).view("moved")
+    view = query("migration_moved", before=first, after=second).kept("moved", on_disk=True)
     told = Migration(view, _cells(view), ranks, floors if frozen else None)
     if not expected:
         return told
-    return replace(
-        told, chance=_by_chance(told, before, after, SAMPLE if expected is True else int(expected), (first, second))
-    )
+    return replace(told, chance=_by_chance(told, before, after, SAMPLE if expected is True else int(expected)))
 
 
 def _refuse_terms(before: Any, after: Any, expected: bool | int | None, ranks: str) -> None:
@@ -161,22 +159,17 @@ def _placed(
         value = "rlv" if is_priced(source) else "dert"
         placed = query("migration_priced", customers=table.select("customer_id", "tier", value=value)).view("placed")
     else:
-        standing, own = _standing(engine, source) if made is None else (_of_scored(made), False)
+        standing, own = _standing(engine, source) if made is None else (made.table.where("is_scored"), False)
         if own:
             placed = standing
         else:
-            floors = _floors(standing) if floors is None or ranked else floors
+            floors = _floors(standing, source) if floors is None or ranked else floors
             parting = pa.table({name: [value] for name, value in floors._asdict().items()})
             thresholds = registered(engine, "thresholds", parting)
             placed = query("migration_placed", standing=standing, thresholds=thresholds).view("placed")
     if made is None:
         _refuse_faults(placed)
     return placed, floors
-
-
-def _of_scored(made: Standing) -> Relation:
-    """The scored customers of a standing."""
-    return query("migration_scored", standing=made.table).view("standing")
 
 
 def _standing(engine: Engine, source: Any) -> tuple[Relation, bool]:
@@ -195,10 +188,12 @@ def _standing(engine: Engine, source: Any) -> tuple[Relation, bool]:
     return places.kept("standing"), False
 
 
-def _floors(standing: Relation) -> Thresholds:
+def _floors(standing: Relation, source: Any) -> Thresholds:
     """The measures of the last customers of top, large and medium."""
-    active = query("migration_active", standing=standing).one()["n"]
-    sizes = tier_sizes(active)
+    if isinstance(source, Scored):
+        sizes = source.sizes
+    else:
+        sizes = tier_sizes(query("migration_active", standing=standing).one()["n"])
     places = np.cumsum(sizes[:3])
     ranked = query("migration_ranked", standing=standing).ranked()
     wanted = registered(standing.engine, "places", pa.table({"place": pa.array(sorted({*places, 0}), pa.int64())}))
@@ -232,15 +227,14 @@ def _sum(cells: list[Cell]) -> Cell:
     )
 
 
-def _by_chance(told: Migration, before: Scored, after: Scored, most: int, placed: tuple[Relation, Relation]) -> Chance:
+def _by_chance(told: Migration, before: Scored, after: Scored, most: int) -> Chance:
     """The moves under no change of those who had bought at the first date; of a sample where they are many."""
     start, end = before.terms.as_of, after.terms.as_of
     days = check_unit(before.terms.unit)
     rows = query(
         "migration_histories",
         absent=before.customers.orders.columns.absent,
-        before=placed[0],
-        after=placed[1],
+        moved=told.moved,
         customers=before.customers.table,
         stood=before.customers.stood,
         year_ago=year_before(end),

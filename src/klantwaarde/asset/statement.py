@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.asset.effects import Method, check_method
-from klantwaarde.asset.ledger import LINES, NONE
+from klantwaarde.asset.ledger import LINES, NONE, Ledger
 from klantwaarde.asset.standing import FACTORS as STANDING_FACTORS
 from klantwaarde.asset.standing import (
     Factored,
@@ -106,7 +106,7 @@ def statement(
     after: Scored | Any,
     orders: Orders | None = None,
     *,
-    stages: tuple[Any, Any] | None = None,
+    stages: tuple[Any, Any] | Ledger | None = None,
     method: Method = "shapley",
     growth: float | None = None,
 ) -> Statement:
@@ -117,7 +117,7 @@ def statement(
     (by its own parameters); a plain `before` released (purchases expected in the period, discounted to its start);
     both expected and realised (margin of the period; margin up to the date). growth: e^(delta H), for plain tables
     only (default 1). method: how experience is split, see `factor_effects`.
-    stages: as `ledger` takes them, or the standings of a ledger of the same dates, which are then not made again.
+    stages: as `ledger` takes them, or a ledger of the same dates, or its standings: what it made is not made again.
     Raises BadOrders for rows that cannot be, BadParameters for arguments.
     """
     check_method(method)
@@ -146,7 +146,7 @@ def _told(parts: Relation, rows: list[dict[str, Any]]) -> Statement:
 
 
 def _inputs(
-    before: Any, after: Any, orders: Orders | None, stages: tuple[Any, Any] | None, growth: float | None
+    before: Any, after: Any, orders: Orders | None, stages: tuple[Any, Any] | Ledger | None, growth: float | None
 ) -> tuple[Relation, float]:
     """The customers with their factors at both dates, and e^(delta H)."""
     if isinstance(before, Scored) != isinstance(after, Scored):
@@ -154,16 +154,26 @@ def _inputs(
     if isinstance(before, Scored):
         if growth is not None:
             raise BadParameters("growth follows from the scored customers' dates and discount rate; leave it out.")
-        first, second = opening_and_closing(before, after, both_stages(before, after, stages, orders))
         H = _horizon(before, after)
-        factors = _factors_after(before, after, H)
-        return _compared(moved(first, second), factors), float(np.exp(before.terms.delta * H))
+        met, factors = _met(before, after, stages, orders), _factors_after(before, after, H)
+        return _compared(met, factors), float(np.exp(before.terms.delta * H))
+    if isinstance(stages, Ledger):
+        stages = stages.before, stages.after
     first, second = both_standings(_with_value(before), _with_value(after), stages, None)
     tables = _plain_factors(first), _plain_factors(second)
     _refuse_other_value(first, tables[0])
     factors_before = [f"b.{factor} as {factor}_before" for factor in STANDING_FACTORS]
     opened = query("statement_opened", moved=moved(first, second), factors_before=tables[0], more=factors_before)
     return _compared(opened, tables[1]), _checked_growth(growth)
+
+
+def _met(before: Scored, after: Scored, stages: Any, orders: Orders | None) -> Relation:
+    """The customers of both dates with their factors at the first: those of a ledger, where it has them."""
+    if isinstance(stages, Ledger):
+        if stages.before.factored_to == after.terms.as_of and of_source(stages.before, before):
+            return stages.moved
+        stages = stages.before, stages.after
+    return moved(*opening_and_closing(before, after, both_stages(before, after, stages, orders)))
 
 
 def opening_and_closing(before: Scored, after: Scored, stages: tuple[Any, Any]) -> tuple[Standing, Standing]:

@@ -129,6 +129,10 @@ class Relation:
         # Not from outside: some engines forget an order there.
         return replace(self, sql=f"{self.sql}\nlimit {int(most)}", table=None)
 
+    def where(self, flag: str) -> Relation:
+        """The rows in which a column is true."""
+        return self._outside("select * from", f" where {identifier(flag)}")
+
     def where_known(self, *names: str) -> Relation:
         """The rows in which none of these columns is null."""
         return self._outside(

@@ -174,7 +174,8 @@ def stages(
         raise BadParameters(
             f"{named('as_of', str(as_of))} is not the day of the scores, {base.as_of}. Score as of that day first."
         )
-    found = staged(replace(base, orders=orders), scored.fit, rules_named(rules), cuts, previous, prospects)
+    same = base if orders is base.orders else replace(base, orders=orders)  # which would count the histories anew
+    found = staged(same, scored.fit, rules_named(rules), cuts, previous, prospects)
     return replace(found, scored=scored)
 
 

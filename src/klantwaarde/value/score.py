@@ -171,6 +171,7 @@ def score(
     attributes: Attributes | None = None,
     peers: str | None = None,
     category: str | None = None,
+    keep: bool = False,
 ) -> Scored:
     """Every customer with history, chances, expected orders and spend, value in total, tier and rank.
 
@@ -184,7 +185,7 @@ def score(
     referrals, influence, attributes: made by the functions of these names.
     influence_share: the socially induced share of value of who is influenced, or "estimate" (0 where it cannot be told
     from similarity). peers: the attribute whose levels are peer cells. category: a column of the orders, for
-    cross-sell.
+    cross-sell. keep: hold what is computed of every customer in the engine, where more than one thing is made of it.
     """
     _expect(customers, fit, spend)
     terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
@@ -195,6 +196,8 @@ def score(
     pareto = None if whole is None else whole.model_in(terms.unit)
     active = query("active", customers=customers.table, has_money=customers.orders.has_money).one()["customers"]
     valued = value_of(customers, terms, cell_scores(customers.day_cells, fit, terms, pareto, tau), spend)
+    if keep or referrals or influence or category is not None:
+        valued = valued.kept("valued", on_disk=True)
     total = totals(
         customers,
         valued,

@@ -18,8 +18,8 @@ with chosen as (
   group by customer_id
 )
 select
-  b.tier as tier_before,
-  coalesce(a.tier, 'absent') as tier_after,
+  m.tier_before,
+  m.tier_after,
   c.orders - 1 as x,
   date_diff('day', c.first_order, c.last_order) as t_x_days,
   date_diff('day', c.first_order, $as_of) as t_days,
@@ -28,8 +28,7 @@ select
   cast(coalesce(k.amount, 0) as double) as kept_amount,
   cast(coalesce(k.margin, 0) as double) as kept_margin
 from chosen
-join before as b on chosen.customer_id = b.customer_id
-left join after as a on chosen.customer_id = a.customer_id
+join moved as m on chosen.customer_id = m.customer_id
 join customers as c on chosen.customer_id = c.customer_id
 left join kept as k on chosen.customer_id = k.customer_id
 order by md5(cast(chosen.customer_id as varchar)), chosen.customer_id
