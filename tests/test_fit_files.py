@@ -12,7 +12,7 @@ import pytest
 from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
-from klantwaarde.estimate.load import load_fit, load_settings
+from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.models import BGNBD, NBD, GammaGamma, ParetoNBD
 
@@ -127,6 +127,15 @@ def test_broken_files_give_one_clear_error(case: str, timing: Fit, tmp_path: Pat
     path.write_bytes(broken if isinstance(broken, bytes) else broken.encode())
     with pytest.raises(BadParameters, match=words):
         load_fit(path)
+
+
+@pytest.mark.parametrize("base", [{"first_order": 5}, {"first_order": "soon"}, "yes", [1]])
+def test_what_a_file_keeps_of_its_customers_is_a_day(base: object, timing: Fit, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    timing.save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base": base}))
+    with pytest.raises(BadParameters, match="damaged: what it keeps of its customers"):
+        load_base(path)
 
 
 def test_missing_files_and_roles(timing: Fit, tmp_path: Path) -> None:

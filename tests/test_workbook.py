@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,18 @@ def test_a_password_and_a_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(kw.BadOrders, match="closed with a password"):
         kw.orders(tmp_path / "o.xlsx")
     (tmp_path / "o.xlsx").write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(kw.BadOrders, match="cannot be read as a workbook of Excel"):
+        kw.orders(tmp_path / "o.xlsx")
+
+
+def test_a_sheet_that_is_damaged(tmp_path: Path) -> None:
+    """The list of sheets can be read, the sheet cannot: it is unpacked when its rows are asked for."""
+    whole = book(tmp_path / "o.xlsx", [HEAD, *ROWS]).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        sheet = next(one for one in archive.infolist() if one.filename.endswith("sheet1.xml"))
+    body = sheet.header_offset + 30 + len(sheet.filename)
+    at = body + sheet.compress_size // 2
+    (tmp_path / "o.xlsx").write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
     with pytest.raises(kw.BadOrders, match="cannot be read as a workbook of Excel"):
         kw.orders(tmp_path / "o.xlsx")
 

@@ -42,7 +42,15 @@ def read_workbooks(files: Sequence[str], sheet: str | None, what: str) -> tuple[
 
 
 def _read(file: str, sheet: str | None, what: str) -> tuple[pa.Table, str]:
-    book = _opened(file)
+    from python_calamine import CalamineError  # noqa: PLC0415 - few need it
+
+    try:
+        return _table(file, _opened(file), sheet, what)
+    except CalamineError as error:  # sheets are unpacked and read when asked for
+        raise BadOrders(_unreadable(file, error)) from error
+
+
+def _table(file: str, book: CalamineWorkbook, sheet: str | None, what: str) -> tuple[pa.Table, str]:
     names = [one.name for one in book.sheets_metadata if str(one.typ).endswith("WorkSheet")]
     visible = [one.name for one in book.sheets_metadata if one.name in names and str(one.visible).endswith("Visible")]
     if sheet is not None and sheet not in names:
@@ -72,9 +80,11 @@ def _opened(file: str) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_path(file)
     except (CalamineError, OSError) as error:
-        raise BadOrders(
-            f"{file} cannot be read as a workbook of Excel ({error}). Save it as .xlsx or CSV again."
-        ) from error
+        raise BadOrders(_unreadable(file, error)) from error
+
+
+def _unreadable(file: str, error: Exception) -> str:
+    return f"{file} cannot be read as a workbook of Excel ({error}). Save it as .xlsx or CSV again."
 
 
 def _lines(file: str, rows: Iterable[list[Any]], what: str) -> tuple[list[str], Iterable[list[Any]]]:

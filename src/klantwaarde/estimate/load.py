@@ -50,8 +50,15 @@ def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def load_base(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What is kept of the customers that the fits in a file were made of; empty in a file of an earlier version."""
-    base = _content(path).get("base")
-    return base if isinstance(base, dict) else {}
+    base = _content(path).get("base") or {}
+    try:
+        if base.get("first_order") is not None:
+            dt.date.fromisoformat(base["first_order"])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadParameters(
+            f"{path} is damaged: what it keeps of its customers cannot be read ({error}). Fit again and save."
+        ) from error
+    return dict(base)
 
 
 def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
