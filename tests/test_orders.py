@@ -380,7 +380,7 @@ class TestCounting:
         assert str(base.notes[0]).startswith("The observation ends on 2024-01-14, the last day with an order")
 
     def test_the_default_end_is_not_in_the_future(self) -> None:
-        ahead = pd.to_datetime([*DAYS[:3], "2999-01-01"])
+        ahead = [*map(dt.date.fromisoformat, [*DAYS[:3], "2999-01-01"])]
         assert kw.customers(kw.orders(FRAME.assign(date=ahead, amount=1.0))).as_of == dt.date(2024, 2, 7)
 
     def test_a_return_moves_no_end(self) -> None:

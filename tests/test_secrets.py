@@ -274,6 +274,7 @@ def test_a_fault_of_ours_is_told_without(klantwaarde: Cli, monkeypatch: pytest.M
 
 
 def test_a_password_that_was_not_kept_is_asked_for() -> None:
+    pytest.importorskip("adbc_driver_postgresql", reason="the driver of PostgreSQL is an extra")
     with pytest.raises(kw.BadParameters, match=r"ann:\*\*\*@.* was not kept. Give the address again"):
         kw.orders(str(as_address(FORMS["plain"])), table="orders")
 

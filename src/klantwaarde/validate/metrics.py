@@ -38,8 +38,14 @@ def pearson(y: Array, p: Array) -> float | None:
 
 
 def spearman(y: Array, p: Array) -> float | None:
-    """Correlation of ranks; None where either does not vary."""
-    return pearson(_ranks(y), _ranks(p))
+    """Correlation of ranks, of twelve digits: what rounding parts is a tie. None where either does not vary."""
+    return pearson(_ranks(_twelve_digits(y)), _ranks(_twelve_digits(p)))
+
+
+def _twelve_digits(values: Array) -> Array:
+    size = np.where(values == 0, 1.0, np.abs(values))
+    unit = 10.0 ** (np.floor(np.log10(size)) - 11)
+    return np.asarray(np.rint(values / unit) * unit)
 
 
 def normalised_gini(y: Array, p: Array) -> float | None:
