@@ -15,7 +15,9 @@ from scipy.special import betaln, digamma
 
 from klantwaarde import quantities
 from klantwaarde.data.cells import Cells, SpendCells
+from klantwaarde.estimate import lattice
 from klantwaarde.estimate.blocks import Rising, block_sums, blocks
+from klantwaarde.estimate.lattice import Lattice, lattice_of
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
 from klantwaarde.numerics import product_nodes
 
@@ -38,6 +40,8 @@ class Histories(NamedTuple):
     rising: Rising
     customers: float
     purchases: float
+    lattice: Lattice | None = None
+    """Where all times are whole days; for models in which customers leave at any time."""
 
 
 class Spends(NamedTuple):
@@ -50,13 +54,13 @@ class Spends(NamedTuple):
     log_total: float  # sum over customers of log(x zbar)
 
 
-def prepared(data: Cells | SpendCells) -> Histories | Spends:
-    """What one pass over the data needs, worked out once."""
+def prepared(data: Cells | SpendCells, *, on_lattice: bool = False) -> Histories | Spends:
+    """What one pass over the data needs, worked out once. on_lattice: through tables over days, if times allow it."""
     if isinstance(data, Cells):
-        rising = Rising.of(data.x, data.n)
-        return Histories(
-            blocks(data.x, data.t_x, data.T, data.n), rising, data.customers, float((data.n * data.x).sum())
-        )
+        rising, purchases = Rising.of(data.x, data.n), float((data.n * data.x).sum())
+        found = lattice_of(data) if on_lattice else None
+        rows = blocks(data.x, data.t_x, data.T, data.n) if found is None else found.rest
+        return Histories(rows, rising, data.customers, purchases, found)
     x, where = np.unique(data.x, return_inverse=True)
     total = data.x * data.zbar
     log_zbar, log_total = float((data.n * np.log(data.zbar)).sum()), float((data.n * np.log(total)).sum())
@@ -70,7 +74,7 @@ def log_likelihood(Model: type[NamedTuple], data: Cells | SpendCells) -> Callabl
     known = PARTIALS.get(Model)
     if known is None:
         return partial(_differenced, partial(_plain, Model, data))
-    rows = prepared(data)
+    rows = prepared(data, on_lattice=known in AT_ANY_TIME)
     return lambda z: known(np.exp(z), rows)
 
 
@@ -108,8 +112,14 @@ def bg_nbd(theta: Array, data: Histories, coins: int = 0) -> tuple[float, Array]
 def pareto_nbd(theta: Array, data: Histories) -> tuple[float, Array]:
     """Pareto/NBD (r, alpha, s, beta)."""
     r, alpha, _, _ = theta
-    value, *gradient = block_sums(partial(_pareto_rows, *theta), data.rows)
-    return _with_rising(r, alpha, data, value, np.array(gradient))
+    value, gradient, rows = 0.0, np.zeros(4), data.rows
+    if data.lattice is not None:
+        value, gradient, lines = lattice.pareto_nbd(theta, data.lattice)
+        rows = rows if lines.all() else [*rows, *data.lattice.rows_of(~lines)]
+    if rows:
+        others, *slopes = block_sums(partial(_pareto_rows, *theta), rows)
+        value, gradient = value + others, gradient + np.array(slopes)
+    return _with_rising(r, alpha, data, value, gradient)
 
 
 def gamma_gamma(theta: Array, data: Spends) -> tuple[float, Array]:
@@ -218,3 +228,6 @@ PARTIALS: dict[type, Partials] = {
     ParetoNBD: pareto_nbd,
     GammaGamma: gamma_gamma,
 }
+
+AT_ANY_TIME = (pareto_nbd,)
+"""Those whose odds of having gone are an integral over the time of leaving."""
