@@ -59,6 +59,11 @@ def dert(model: AttritionModel, delta: Values, x: Values, t_x: Values, T: Values
     return p_alive(model, x, t_x, T) * _if_alive(_discounted, model, delta, x, T)
 
 
+def lifetime(model: AttritionModel, delta: Values, x: Values, T: Values) -> Array:
+    """Discounted lifetime left of someone who is alive at T: purchases to come over their rate; delta > 0."""
+    return _if_alive(_lifetime, model, delta, x, T)
+
+
 def p_active(model: AttritionModel, t: Values, x: Values, t_x: Values, T: Values) -> Array:
     """P(at least one purchase in (T, T + t])."""
     _not_negative(t, "the horizon t")
@@ -94,6 +99,10 @@ def _purchases(model: AttritionModel, t: Values) -> Array:
 
 def _discounted(model: AttritionModel, delta: Values) -> Array:
     return model.discounted(delta)
+
+
+def _lifetime(model: AttritionModel, delta: Values) -> Array:
+    return np.asarray(model.discounted(delta) / model.rate())
 
 
 def _active(model: AttritionModel, t: Values) -> Array:

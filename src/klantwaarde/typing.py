@@ -27,6 +27,22 @@ class AttritionModel(Protocol):
         """The population that this customer belongs to at T, if alive."""
         ...
 
+    def rate(self) -> Array:
+        """Expected purchases per unit of time of someone alive."""
+        ...
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the purchase rates of those alive, per unit of time; 0 < tau < 1."""
+        ...
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no purchase in t of someone who is alive all the while."""
+        ...
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time t whose silence has this chance; infinite where that is beyond a double."""
+        ...
+
     def purchases(self, t: Values) -> Array:
         """Expected purchases in (0, t] of someone alive at 0."""
         ...
@@ -37,6 +53,14 @@ class AttritionModel(Protocol):
 
     def discounted(self, delta: Values) -> Array:
         """Expected purchases of someone alive at 0, without end, one at t counting e^(-delta t); delta > 0."""
+        ...
+
+    def counts(self, t: float, most: int) -> Array:
+        """Chances of k = 0 ... most purchases in (0, t] of someone alive at 0: (rows, most + 1), parameters (rows,)."""
+        ...
+
+    def most_counts(self, t: float) -> Array:
+        """A count that someone alive hardly ever passes in t."""
         ...
 
     def born(self) -> tuple[Values, AttritionModel]:

@@ -18,7 +18,6 @@ import numpy as np
 from scipy.special import betainc, ndtr
 
 from klantwaarde import quantities
-from klantwaarde.asset.purchase_counts import count_chances, counts_enough
 from klantwaarde.data.names import TIERS
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.blocks import by_threads
@@ -96,9 +95,10 @@ def tier_chances(
     margin_rate: what is measured per unit of money paid.
     """
     alive = quantities.p_alive(model, told.x, told.t_x, told.T)
-    population = cast("Any", model.given_alive(told.x, 0.0, told.T))
+    population = model.given_alive(told.x, 0.0, told.T)
     fields = np.broadcast_arrays(*(np.asarray(field) for field in _fields(population)), told.x)[:-1]
-    enough = counts_enough(fields[0], fields[1], ahead)
+    build: Any = type(population)
+    enough = np.broadcast_to(population.most_counts(ahead), told.x.shape)
     result = np.empty((len(told.x), len(TIERS)))
     order = np.argsort(enough, kind="stable")
 
@@ -106,8 +106,8 @@ def tier_chances(
         _, one_of, which = np.unique(
             np.stack([told.x[rows], told.T[rows]]), axis=1, return_index=True, return_inverse=True
         )
-        part = type(population)(*(field[rows[one_of]] for field in fields))  # given alive, x and T say all
-        counts = alive[rows, None] * count_chances(part, ahead, int(enough[rows].max()))[which]
+        part = build(*(field[rows[one_of]] for field in fields))  # given alive, x and T say all
+        counts = alive[rows, None] * part.counts(ahead, int(enough[rows].max()))[which]
         counts[:, 0] += 1 - alive[rows]
         some = Histories(*(column[rows] for column in told))
         result[rows] = _tiers(counts, _passing(spend, some, counts), some, thresholds, margin_rate)

@@ -1,8 +1,8 @@
 """The rhythm of one customer: how long a silence is too long, when the next order is due, whether the rate has changed.
 
-Given alive, the rate of every timing model here is Gamma(r + x, alpha + T), so that the time to the next order has a
-Lomax tail. Given x repeat orders at a constant rate, those in the last w of T are Binomial(x, w / T): conditioned on
-their number, the points of a Poisson process are uniform, and the unknown rate cancels.
+Given alive, a model says how likely a silence is (of gamma rates it has a Lomax tail) and how long one lasts. Given x
+repeat orders at a constant rate, those in the last w of T are Binomial(x, w / T): conditioned on their number, the
+points of a Poisson process are uniform, and the unknown rate cancels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.special import betainc
 from klantwaarde.errors import BadParameters
 
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, AttritionModel, Values
 
 FEWER, MORE = 0.8, 1.25  # ratios of rates beyond which a change matters, whatever its chance
 NO_FEWER, NO_MORE = -1, 2**30
@@ -29,34 +29,35 @@ class Limits(NamedTuple):
     more: Array
 
 
-def overdue(model: Any, x: Values, t_x: Values, T: Values) -> Array:
-    """q: chance of a silence of T - t_x or longer if still alive, ((alpha + t_x) / (alpha + T))^(r + x).
+def overdue(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Array:
+    """q: chance of a silence of T - t_x or longer if still alive; of the NBD ((alpha + t_x) / (alpha + T))^(r + x).
 
     In the unit of the fit; arguments and parameters broadcast. 1 at T = t_x, falling in T.
     """
     if np.any(np.less(t_x, 0)) or np.any(np.greater(t_x, T)):
         raise BadParameters("a history needs 0 <= t_x <= T: t_x is the time from the first to the last purchase.")
-    silence = np.log1p(np.subtract(T, t_x) / np.add(model.alpha, t_x))
-    return np.asarray(np.exp(-np.add(model.r, x) * silence))
+    return _at_last_order(model, x, t_x).silence(np.subtract(T, t_x))
 
 
-def overdue_from(model: Any, x: Values, t_x: Values, cut: Values) -> Array:
+def overdue_from(model: AttritionModel, x: Values, t_x: Values, cut: Values) -> Array:
     """The T beyond which `overdue` is below cut; infinite where that is beyond a double."""
-    with np.errstate(over="ignore"):
-        grown = np.exp(-np.log(cut) / np.add(model.r, x))
-    return np.asarray(np.add(model.alpha, t_x) * grown - model.alpha)
+    return np.asarray(t_x + _at_last_order(model, x, t_x).silent_for(cut))
 
 
-def time_to_next(model: Any, x: Values, T: Values, chance: float = 0.5) -> Array:
+def _at_last_order(model: AttritionModel, x: Values, t_x: Values) -> AttritionModel:
+    """The population that a customer belongs to on the day of the last order, if then still one."""
+    return model.given_alive(x, t_x, t_x)
+
+
+def time_to_next(model: AttritionModel, x: Values, T: Values, chance: float = 0.5) -> Array:
     """The time from now within which a customer who stays one orders again with this chance (default: the median).
 
-    (alpha + T) ((1 - chance)^(-1 / (r + x)) - 1); infinite where that is beyond a double. The mean would be infinite
-    for r + x <= 1, that is for most who bought once.
+    Of the NBD (alpha + T) ((1 - chance)^(-1 / (r + x)) - 1); infinite where that is beyond a double. The mean would be
+    infinite for r + x <= 1, that is for most who bought once.
     """
     if not 0 < chance < 1:
         raise BadParameters(f"chance={chance} must lie between 0 and 1.")
-    with np.errstate(over="ignore"):
-        return np.asarray(np.add(model.alpha, T) * np.expm1(-np.log1p(-chance) / np.add(model.r, x)))
+    return model.given_alive(x, 0.0, T).silent_for(1 - chance)
 
 
 def fewer_chance(x: Values, k: Values, T: Values, window: float) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
+from klantwaarde.models import counts, gamma_rates
 from klantwaarde.numerics import (
     beta_nodes,
     gamma_nodes,
@@ -46,6 +47,22 @@ class BGNBD(NamedTuple):
         """BG/NBD(r + x, alpha + T, a, b + x)."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x))
 
+    def rate(self) -> Array:
+        """Expected purchases per unit of time of someone alive, r / alpha."""
+        return gamma_rates.rate(self.r, self.alpha)
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the purchase rates of those alive, per unit of time."""
+        return gamma_rates.rate_quantile(self.r, self.alpha, tau)
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no purchase in t of someone alive all the while: (alpha / (alpha + t))^r."""
+        return gamma_rates.silence(self.r, self.alpha, t)
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time for which someone alive all the while is silent with this chance."""
+        return gamma_rates.silent_for(self.r, self.alpha, chance)
+
     def purchases(self, t: Values) -> Array:
         """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); eq. 9 is its 2F1, which overflows."""
         return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)
@@ -57,6 +74,17 @@ class BGNBD(NamedTuple):
     def discounted(self, delta: Values) -> Array:
         """E[lambda / (delta + lambda p)], the intensity at t being lambda e^(-lambda p t)."""
         return in_blocks(_discounted, 32, self.r, np.multiply(delta, self.alpha), self.a, self.b)
+
+    def counts(self, t: float, most: int) -> Array:
+        """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
+
+        What lies beyond `most` is added to it.
+        """
+        return counts.by_coin(*self, t, most)
+
+    def most_counts(self, t: float) -> Array:
+        """A count that someone alive hardly ever passes in t, per row."""
+        return counts.enough(self.r, self.alpha, t)
 
     def born(self) -> tuple[Values, BGNBD]:
         """Everyone is alive until the first repeat purchase."""

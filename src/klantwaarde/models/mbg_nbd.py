@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
+from klantwaarde.models import counts, gamma_rates
 from klantwaarde.models.bg_nbd import BGNBD, coins_survived, first_points
 from klantwaarde.numerics import log_rising
 
@@ -42,6 +43,22 @@ class MBGNBD(NamedTuple):
         """BG/NBD(r + x, alpha + T, a, b + x + 1): the coin of the last purchase is behind us."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x) + 1)
 
+    def rate(self) -> Array:
+        """Expected purchases per unit of time of someone alive, r / alpha."""
+        return gamma_rates.rate(self.r, self.alpha)
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the purchase rates of those alive, per unit of time."""
+        return gamma_rates.rate_quantile(self.r, self.alpha, tau)
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no purchase in t of someone alive all the while: (alpha / (alpha + t))^r."""
+        return gamma_rates.silence(self.r, self.alpha, t)
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time for which someone alive all the while is silent with this chance."""
+        return gamma_rates.silent_for(self.r, self.alpha, chance)
+
     def purchases(self, t: Values) -> Array:
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].purchases(t)
@@ -53,6 +70,17 @@ class MBGNBD(NamedTuple):
     def discounted(self, delta: Values) -> Array:
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].discounted(delta)
+
+    def counts(self, t: float, most: int) -> Array:
+        """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
+
+        What lies beyond `most` is added to it.
+        """
+        return counts.by_coin(*self.born()[1], t, most)
+
+    def most_counts(self, t: float) -> Array:
+        """A count that someone alive hardly ever passes in t, per row."""
+        return counts.enough(self.r, self.alpha, t)
 
     def born(self) -> tuple[Values, BGNBD]:
         """Alive with chance b / (a + b), then BG/NBD(r, alpha, a, b + 1)."""

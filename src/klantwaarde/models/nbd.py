@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from klantwaarde.models import counts, gamma_rates
 from klantwaarde.numerics import log_rising, one_or_more, poisson_points
 
 if TYPE_CHECKING:
@@ -31,6 +32,22 @@ class NBD(NamedTuple):
         """NBD(r + x, alpha + T)."""
         return NBD(np.add(self.r, x), np.add(self.alpha, T))
 
+    def rate(self) -> Array:
+        """Expected purchases per unit of time of someone alive, r / alpha."""
+        return gamma_rates.rate(self.r, self.alpha)
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the purchase rates of those alive, per unit of time."""
+        return gamma_rates.rate_quantile(self.r, self.alpha, tau)
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no purchase in t of someone alive all the while: (alpha / (alpha + t))^r."""
+        return gamma_rates.silence(self.r, self.alpha, t)
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time for which someone alive all the while is silent with this chance."""
+        return gamma_rates.silent_for(self.r, self.alpha, chance)
+
     def purchases(self, t: Values) -> Array:
         """Expected purchases, r t / alpha."""
         return np.asarray(np.multiply(self.r, t) / self.alpha)
@@ -42,6 +59,17 @@ class NBD(NamedTuple):
     def discounted(self, delta: Values) -> Array:
         """Discounted purchases without end, r / alpha / delta."""
         return np.asarray(np.divide(self.r, self.alpha) / delta)
+
+    def counts(self, t: float, most: int) -> Array:
+        """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
+
+        What lies beyond `most` is added to it.
+        """
+        return counts.staying(*self, t, most)
+
+    def most_counts(self, t: float) -> Array:
+        """A count that someone alive hardly ever passes in t, per row."""
+        return counts.enough(self.r, self.alpha, t)
 
     def born(self) -> tuple[Values, NBD]:
         """Everyone is alive."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import exprel
 
+from klantwaarde.models import counts, gamma_rates
 from klantwaarde.numerics import (
     gamma_nodes,
     in_blocks,
@@ -44,6 +45,22 @@ class ParetoNBD(NamedTuple):
         """Pareto/NBD(r + x, alpha + T, s, beta + T)."""
         return ParetoNBD(np.add(self.r, x), np.add(self.alpha, T), self.s, np.add(self.beta, T))
 
+    def rate(self) -> Array:
+        """Expected purchases per unit of time of someone alive, r / alpha."""
+        return gamma_rates.rate(self.r, self.alpha)
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the purchase rates of those alive, per unit of time."""
+        return gamma_rates.rate_quantile(self.r, self.alpha, tau)
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no purchase in t of someone alive all the while: (alpha / (alpha + t))^r."""
+        return gamma_rates.silence(self.r, self.alpha, t)
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time for which someone alive all the while is silent with this chance."""
+        return gamma_rates.silent_for(self.r, self.alpha, chance)
+
     def purchases(self, t: Values) -> Array:
         """Rate r / alpha times lifetime in t, beta / (s-1) (1 - (beta / (beta+t))^(s-1)), also at s = 1."""
         log_grown = np.log1p(np.divide(t, self.beta))
@@ -63,6 +80,17 @@ class ParetoNBD(NamedTuple):
         """Rate r / alpha times discounted lifetime, E[1 / (mu + delta)] over mu ~ Gamma(s, beta)."""
         lifetime = in_blocks(_discounted_lifetime, 256, self.s, np.multiply(delta, self.beta))
         return np.asarray(np.divide(self.r, self.alpha) * self.beta * lifetime)
+
+    def counts(self, t: float, most: int) -> Array:
+        """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
+
+        What lies beyond `most` is added to it.
+        """
+        return counts.at_any_time(*self, t, most)
+
+    def most_counts(self, t: float) -> Array:
+        """A count that someone alive hardly ever passes in t, per row."""
+        return counts.enough(self.r, self.alpha, t)
 
     def born(self) -> tuple[Values, ParetoNBD]:
         """Everyone is alive at the first purchase."""

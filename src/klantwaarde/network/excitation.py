@@ -19,12 +19,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from klantwaarde.typing import Array
+
+S = TypeVar("S")
 
 CELLS = 400_000  # days x targets worked on at once: a dozen arrays of that size stay near the caches
 SINGLE = np.float32  # of single days, which are small sums of small numbers; whatever is summed up is double
@@ -82,26 +86,44 @@ class Sums(NamedTuple):
 
 def sums(histories: Histories, arrows: Arrows, lags: Lags, rates: Rates, *, shifts: Array) -> Sums:
     """Sums over all targets of arrows; shifts: (replicates, customers) steps by which orders are moved."""
-    target, start = np.unique(arrows.target, return_index=True)
-    bounds = np.append(start, len(arrows.target))
-    blocks = _blocks(histories, arrows, bounds)
     exposure = np.zeros((len(histories.first), len(lags.decays)))
 
-    def one(block: tuple[int, int]) -> Sums:
-        rows = target[slice(*block)]
-        links = slice(bounds[block[0]], bounds[block[1]])
-        local = np.repeat(np.arange(len(rows)), np.diff(bounds[block[0] : block[1] + 1]))
-        counts = _arrivals(histories, Arrows(*(column[links] for column in arrows)), local, len(rows))
+    def summed(rows: Array, counts: Array) -> Sums:
         part = _block(histories, rows, counts, lags, rates, shifts)
         exposure[rows] = part.exposure
         return part
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        parts = list(pool.map(one, blocks))
+    parts = _by_targets(histories, arrows, summed)
     total, square, shifted = (
         np.sum([getattr(part, name) for part in parts], axis=0) for name in ("total", "square", "shifted")
     )
-    return Sums(total, square, shifted, exposure, len(target))
+    return Sums(total, square, shifted, exposure, sum(part.targets for part in parts))
+
+
+def contrast_sums(histories: Histories, arrows: Arrows, lags: Lags, rates: Rates) -> tuple[Array, Array]:
+    """The contrasts at orders alone, a third of the work: (K,) their sums over targets, (K, K) sums of products."""
+
+    def summed(rows: Array, counts: Array) -> tuple[Array, Array]:
+        found = _at_orders(histories, rows, _contrasted(histories, rows, counts, lags, rates), rates)
+        return found.sum(axis=0), found.T @ found
+
+    totals, squares = zip(*_by_targets(histories, arrows, summed), strict=True)
+    return np.sum(totals, axis=0), np.sum(squares, axis=0)
+
+
+def _by_targets(histories: Histories, arrows: Arrows, summed: Callable[[Array, Array], S]) -> list[S]:
+    """summed(targets, weighted orders of their sources per day) of each block of targets, in order."""
+    target, start = np.unique(arrows.target, return_index=True)
+    bounds = np.append(start, len(arrows.target))
+
+    def one(block: tuple[int, int]) -> S:
+        rows = target[slice(*block)]
+        links = slice(bounds[block[0]], bounds[block[1]])
+        local = np.repeat(np.arange(len(rows)), np.diff(bounds[block[0] : block[1] + 1]))
+        return summed(rows, _arrivals(histories, Arrows(*(column[links] for column in arrows)), local, len(rows)))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, _blocks(histories, arrows, bounds)))
 
 
 def _blocks(histories: Histories, arrows: Arrows, bounds: Array) -> list[tuple[int, int]]:
@@ -135,22 +157,34 @@ def _arrivals(histories: Histories, arrows: Arrows, local: Array, rows: int) -> 
 def _block(histories: Histories, rows: Array, counts: Array, lags: Lags, rates: Rates, shifts: Array) -> Sums:
     days, K = np.arange(histories.days)[:, None], len(lags.decays)
     first, last = histories.first[rows], histories.last[rows]
-    followed = counts * ((days >= first) & (days + lags.window <= last))
-    usual = (1 / rates.calendar[rates.segment[rows]].T).astype(SINGLE)
-    z = filtered(followed, contrasts(lags)) * usual
+    z = _contrasted(histories, rows, counts, lags, rates)
     x = filtered(counts, decaying(lags.decays, int(FADED * lags.decays[-1])))
     x *= (days > first) & (days <= last)
     expected = np.stack([np.einsum("db,db->b", z[k], x[m]) for k in range(K) for m in range(K)], axis=1).astype(float)
     at, day = _evidence(histories, rows)
     leaning = rates.leaning[rows][at]
-    at_orders = np.stack([np.bincount(at, z[k, day, at] * leaning, minlength=len(rows)) for k in range(K)], axis=1)
-    columns = np.hstack([at_orders, expected * rates.weight[rows][:, None]])
+    columns = np.hstack([_at_orders(histories, rows, z, rates), expected * rates.weight[rows][:, None]])
     shifted = np.empty((len(shifts), K))
     length = (last - first)[at]
     for r, shift in enumerate(shifts):  # a few dozen replicates
         moved = first[at] + 1 + (day - first[at] - 1 + shift[rows][at]) % length
         shifted[r] = z[:, moved, at] @ leaning
     return Sums(columns.sum(axis=0), columns.T @ columns, shifted, x.sum(axis=1, dtype=float).T, len(rows))
+
+
+def _contrasted(histories: Histories, rows: Array, counts: Array, lags: Lags, rates: Rates) -> Array:
+    """(K, days, rows): the contrasts, over how much more than usual is bought on a day."""
+    days, first, last = np.arange(histories.days)[:, None], histories.first[rows], histories.last[rows]
+    followed = counts * ((days >= first) & (days + lags.window <= last))
+    usual = (1 / rates.calendar[rates.segment[rows]].T).astype(SINGLE)
+    return np.asarray(filtered(followed, contrasts(lags)) * usual)
+
+
+def _at_orders(histories: Histories, rows: Array, z: Array, rates: Rates) -> Array:
+    """(rows, K): sums of the contrasts at the orders of each target, weighted."""
+    at, day = _evidence(histories, rows)
+    leaning = rates.leaning[rows][at]
+    return np.stack([np.bincount(at, each[day, at] * leaning, minlength=len(rows)) for each in z], axis=1)
 
 
 def _evidence(histories: Histories, rows: Array) -> tuple[Array, Array]:

@@ -48,6 +48,30 @@ class ZINBD(NamedTuple):
         """NBD(r + x, alpha + T)."""
         return NBD(self.r, self.alpha).given_alive(x, t_x, T)
 
+    def rate(self) -> Array:
+        """Referrals per unit of time of someone who refers."""
+        return NBD(self.r, self.alpha).rate()
+
+    def rate_quantile(self, tau: Values) -> Array:
+        """The tau-quantile of the rates of those who refer."""
+        return NBD(self.r, self.alpha).rate_quantile(tau)
+
+    def silence(self, t: Values) -> Array:
+        """Chance of no referral in t of someone who refers."""
+        return NBD(self.r, self.alpha).silence(t)
+
+    def silent_for(self, chance: Values) -> Array:
+        """The time whose silence has this chance."""
+        return NBD(self.r, self.alpha).silent_for(chance)
+
+    def counts(self, t: float, most: int) -> Array:
+        """Chances of 0 ... most referrals in (0, t] of someone who refers."""
+        return NBD(self.r, self.alpha).counts(t, most)
+
+    def most_counts(self, t: float) -> Array:
+        """A count of referrals that is hardly ever passed."""
+        return NBD(self.r, self.alpha).most_counts(t)
+
     def purchases(self, t: Values) -> Array:
         """Expected referrals in (0, t] of someone who refers, r t / alpha."""
         return NBD(self.r, self.alpha).purchases(t)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.network.excitation import Arrows, Histories, Lags, Rates, Sums, sums
+from klantwaarde.network.excitation import Arrows, Histories, Lags, Rates, Sums, contrast_sums, sums
 from klantwaarde.network.null import calendar, gamma_rates, shifts
 from klantwaarde.network.observed import Observed, observed
 from klantwaarde.network.social import influence_matrices, influence_matrix, social_shares
@@ -131,7 +131,7 @@ def estimate_influence(
     found = sums(seen.histories, seen.arrows, lags, rates, shifts=moved)
     _enough(found, lags, seen.histories)
     fit = strength(found, lags.decays, level=level)
-    p_reversed = _p_reversed(seen.histories, seen.arrows, lags, rates, fit) if directed else None
+    p_reversed = _p_reversed(seen.histories, seen.arrows, lags, rates, fit, found) if directed else None
     return _told(seen, found, fit, p_reversed, step=step, unseen=_unseen(fit.decay, same_day=same_day), force=force)
 
 
@@ -264,7 +264,9 @@ def _p_value(found: Sums) -> float:
     return float(max(by_shifts, stats.norm.sf(seen / np.sqrt(scale @ found.square[:K, :K] @ scale))))
 
 
-def _p_reversed(histories: Histories, arrows: Arrows, lags: Lags, rates: Rates, fit: Strength) -> float | None:
+def _p_reversed(
+    histories: Histories, arrows: Arrows, lags: Lags, rates: Rates, fit: Strength, found: Sums
+) -> float | None:
     """One-sided, of links that go one way: as much buying before sources' orders as after them is no influence."""
     from scipy import stats  # noqa: PLC0415 - loaded where it is used
 
@@ -274,13 +276,14 @@ def _p_reversed(histories: Histories, arrows: Arrows, lags: Lags, rates: Rates, 
     if not one_way.any():
         return None
     kept = Arrows(*(column[one_way] for column in arrows))
-    none = np.zeros((0, n), dtype=np.int64)
-    after = sums(histories, kept, lags, rates, shifts=none)
-    before = sums(*_reversed(histories, kept), lags, rates._replace(calendar=rates.calendar[:, ::-1]), shifts=none)
     K = len(lags.decays)
+    after = (found.total[:K], found.square[:K, :K])
+    if not one_way.all():
+        after = contrast_sums(histories, kept, lags, rates)
+    before = contrast_sums(*_reversed(histories, kept), lags, rates._replace(calendar=rates.calendar[:, ::-1]))
     (gain, noise), (mirrored, echo) = (
-        (float(found.total[:K] @ fit.combination), float(fit.combination @ found.square[:K, :K] @ fit.combination))
-        for found in (after, before)
+        (float(total @ fit.combination), float(fit.combination @ square @ fit.combination))
+        for total, square in (after, before)
     )
     return float(stats.norm.sf((gain - mirrored) / np.sqrt(max(noise + echo, 1e-300))))
 

@@ -230,8 +230,7 @@ def _histories(fit: Fit[Any], delta: float, rows: Mapping[str, Array], per_unit:
     """Times in the unit; the first day counts as one, for who refers on it."""
     x, t_x, T = rows["x"], rows["t_x_days"] / per_unit, rows["t_days"] / per_unit
     alive = quantities.p_alive(fit.model, x, t_x, T)
-    population = fit.model.given_alive(x, t_x, T)
-    left = population.discounted(delta) * np.add(fit.model.alpha, T) / np.add(fit.model.r, x)
+    left = quantities.lifetime(fit.model, delta, x, T)
     ages = np.maximum(T, 1 / per_unit)
     return Histories(ages, alive, np.minimum(departure(fit.model, x, t_x, T), ages), left)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from scipy.special import betaincinv, gammaincinv
+from scipy.special import betaincinv
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import ParetoNBD
@@ -33,7 +33,7 @@ def frontier(model: ParetoNBD, tau: Values = 0.9) -> Array:
 
     Of the rates themselves, free of the noise of counts. Shape: the model's parameters and tau, broadcast.
     """
-    return _rate_quantile(_pareto(model).r, model.alpha, _share(tau))
+    return _pareto(model).rate_quantile(_share(tau))
 
 
 def headroom(
@@ -73,7 +73,7 @@ def headroom_orders(
         raise BadParameters(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     best, own = frontier(model, tau), _rate(model, x, T)
     if mode == "credible":
-        best = np.minimum(best, _rate_quantile(np.add(model.r, x), np.add(model.alpha, T), _share(tau)))
+        best = np.minimum(best, model.given_alive(x, 0.0, T).rate_quantile(_share(tau)))
     return np.asarray(dert(model, delta, x, t_x, T) / own * np.maximum(best - own, 0.0))
 
 
@@ -99,15 +99,7 @@ def margin_upside(
 
 def _rate(model: ParetoNBD, x: Values, T: Values) -> Array:
     """lambda_hat: expected purchases per unit of time of someone with this history, given alive."""
-    return np.asarray(np.add(model.r, x) / np.add(model.alpha, T))
-
-
-def _rate_quantile(shape: Values, rate: Values, tau: Values) -> Array:
-    """The tau-quantile of Gamma(shape, rate), sought once per distinct shape: as a rule those are whole numbers + r."""
-    if np.ndim(tau):
-        return np.asarray(gammaincinv(shape, tau) / rate)
-    shapes, where = np.unique(np.asarray(shape, dtype=float), return_inverse=True)
-    return np.asarray(gammaincinv(shapes, tau)[where].reshape(np.shape(shape)) / rate)
+    return model.given_alive(x, 0.0, T).rate()
 
 
 def _share(tau: Values) -> Array:

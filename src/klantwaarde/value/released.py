@@ -44,8 +44,7 @@ def ahead(model: AttritionModel, horizon: float, delta: float, x: Values, t_x: V
     alive = quantities.p_alive(model, x, t_x, T)
     xs, Ts, inverse = _pairs(*np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(T, dtype=float)))
     bought, discounted = _given_alive(model, horizon, delta, xs, Ts)
-    population = cast("Any", model.given_alive(xs, 0.0, Ts))
-    rate = np.broadcast_to(np.divide(population.r, population.alpha), xs.shape)
+    rate = np.broadcast_to(model.given_alive(xs, 0.0, Ts).rate(), xs.shape)
     return Ahead(rate[inverse], alive * bought[inverse], alive * discounted[inverse])
 
 

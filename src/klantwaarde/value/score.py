@@ -303,7 +303,7 @@ def cell_scores(
         "expected_orders": quantities.cet(fit.model, horizon, *history),
         "dert": quantities.dert(fit.model, terms.delta, *history),
     }
-    scores["lifetime"] = scores["dert"] * (np.add(fit.model.alpha, history[2])) / np.add(fit.model.r, x)
+    scores["lifetime"] = scores["dert"] / fit.model.given_alive(x, 0.0, history[2]).rate()
     room = pa.nulls(len(x), pa.float64())
     if pareto is not None:
         room = pa.array(headroom_orders(pareto, terms.delta, *history, tau))

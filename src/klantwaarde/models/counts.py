@@ -1,4 +1,4 @@
-"""How many purchases someone alive makes in the time to come: the whole distribution, for every timing model.
+"""How many purchases someone alive makes in the time to come: the whole distribution, for every dropout there is.
 
 The mixture of NBD with dropout: Fader, Hardie & Lee (2005), "Counting your customers the easy way", eq. 8, for BG/NBD;
 for Pareto/NBD the integral over the time of death. A population given alive is one of these, whatever the model.
@@ -6,14 +6,11 @@ for Pareto/NBD the integral over the time of death. A population given alive is 
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betaln, gammaln
 
-from klantwaarde.errors import BadParameters
-from klantwaarde.models import BGNBD, NBD, ParetoNBD
 from klantwaarde.numerics import LEGENDRE_LONG, log_rising
 
 if TYPE_CHECKING:
@@ -22,24 +19,20 @@ if TYPE_CHECKING:
 SPREAD, EXTRA, MOST = 10.0, 10, 4_000  # standard deviations and counts beyond the mean, and at most so many counts
 
 
-@singledispatch
-def count_chances(population: object, t: float, most: int) -> Array:  # noqa: ARG001 - one signature for all
-    """P(k purchases in (0, t]) for k = 0 ... most, of someone alive at 0; shape (rows, most + 1).
+def staying(r: Values, alpha: Values, t: float, most: int) -> Array:
+    """P(k purchases in (0, t]) for k = 0 ... most, of someone who never leaves; shape (rows, most + 1).
 
-    population: a model with parameters of shape (rows,). What lies beyond `most` is added to it, so that rows sum to 1.
+    Parameters of shape (rows,). What lies beyond `most` is added to it, so that rows sum to 1.
     """
-    raise BadParameters(f"The counts of {type(population).__name__} are not known; models are NBD, BGNBD, ParetoNBD.")
+    return _whole(np.exp(_log_nbd(r, alpha, t, most)))
 
 
-@count_chances.register(NBD)
-def _(population: NBD, t: float, most: int) -> Array:
-    return _whole(np.exp(_log_nbd(population.r, population.alpha, t, most)))
+def by_coin(r: Values, alpha: Values, a: Values, b: Values, t: float, most: int) -> Array:
+    """The same with a coin after each purchase.
 
-
-@count_chances.register(BGNBD)
-def _(population: BGNBD, t: float, most: int) -> Array:
-    """Alive after k, or gone at the k-th: B(a, b + k) NBD(k) + B(a + 1, b + k - 1) P(NBD >= k), over B(a, b)."""
-    r, alpha, a, b = (_column(each) for each in population)
+    Alive after k, or gone at the k-th: B(a, b + k) NBD(k) + B(a + 1, b + k - 1) P(NBD >= k), over B(a, b).
+    """
+    r, alpha, a, b = (_column(each) for each in (r, alpha, a, b))
     bought = np.exp(_log_nbd(r[..., 0], alpha[..., 0], t, most))
     k = np.arange(most + 1)
     at_least = np.maximum(1 - np.cumsum(bought, axis=-1) + bought, 0)
@@ -48,10 +41,12 @@ def _(population: BGNBD, t: float, most: int) -> Array:
     return _whole(np.exp(betaln(a, b + k) - whole) * bought + np.where(k > 0, gone, 0.0))
 
 
-@count_chances.register(ParetoNBD)
-def _(population: ParetoNBD, t: float, most: int) -> Array:
-    """Alive until t, or gone at u before: in v = log(1 + u / beta) the density of u is s e^(-s v)."""
-    r, alpha, s, beta = (np.atleast_1d(np.asarray(each, dtype=float)) for each in population)
+def at_any_time(r: Values, alpha: Values, s: Values, beta: Values, t: float, most: int) -> Array:
+    """The same with customers who leave at a gamma rate.
+
+    Alive until t, or gone at u before: in v = log(1 + u / beta) the density of u is s e^(-s v).
+    """
+    r, alpha, s, beta = (np.atleast_1d(np.asarray(each, dtype=float)) for each in (r, alpha, s, beta))
     length = np.log1p(t / beta)
     ways = _log_ways(r, most)
     chances = np.exp(-s * length)[:, None] * np.exp(ways + _log_timing(r, alpha, t, most))
@@ -62,11 +57,11 @@ def _(population: ParetoNBD, t: float, most: int) -> Array:
     return _whole(chances)
 
 
-def counts_enough(rate_shape: Array, alpha: Array, t: float) -> Array:
+def enough(r: Values, alpha: Values, t: float) -> Array:
     """A count that is hardly ever passed, per row: the mean and ten standard deviations of NBD without dropout."""
-    mean = rate_shape * t / alpha
+    mean = np.multiply(r, t) / alpha
     far = mean + SPREAD * np.sqrt(mean * (1 + t / alpha)) + EXTRA
-    return np.minimum(np.ceil(far), MOST).astype(int)
+    return np.asarray(np.minimum(np.ceil(far), MOST), dtype=int)
 
 
 def _log_nbd(r: Values, alpha: Values, t: Values, most: int) -> Array:
