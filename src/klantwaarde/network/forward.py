@@ -267,7 +267,8 @@ def _objective(seen: _Seen) -> Any:
         gradient = [r * by_r, alpha * by_alpha]
         if len(theta) > 2:
             gradient.append(weights[2] - theta[2] / (1 + theta[2]))
-        return float(seen.n @ total), np.array([float(seen.n @ part) for part in gradient])
+        # Not a product of vectors: BLAS starts threads for it, which cost more than the sum.
+        return float((seen.n * total).sum()), np.array([float((seen.n * part).sum()) for part in gradient])
 
     return function
 
