@@ -81,7 +81,7 @@ def _listed(scored: Scored, found: Seeds) -> pa.Table:
     """One row per place: the seed with what it adds, and who is in that place of the plain ranking."""
     through = scored.total.indirect
     assert through is not None  # noqa: S101 - seeds come from links
-    rows = scored.engine.arrow(f"select node, id from {through.nodes} order by node")
+    rows = through.nodes.select("node", "id").sorted("node").arrow()
     ids = dict(zip(rows.column("node").to_pylist(), rows.column("id").to_pylist(), strict=True))
     plain = [ids[int(node)] for node in found.plain[: len(found.nodes)]]
     return pa.table(
