@@ -66,7 +66,16 @@ def digest(sizes: Sequence[Size]) -> str:
     """A mark of the figures drawn, kept in the picture: a test tells by it that a picture is of other figures."""
     drawn = [(curve.name, list(curve.points)) for curve in (*_run_curves(sizes), *_fit_curves(sizes))]
     shares = [(size["customers"], parts(size)) for size in sizes]
-    return "figures " + hashlib.sha256(json.dumps([drawn, shares]).encode()).hexdigest()[:16]
+    return "figures " + hashlib.sha256(json.dumps(_nine_digits([drawn, shares])).encode()).hexdigest()[:16]
+
+
+def _nine_digits(value: Any) -> Any:
+    """Sums differ in their last digit between versions of Python, and no picture does."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {name: _nine_digits(one) for name, one in value.items()}
+    return [_nine_digits(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def scale(sizes: Sequence[Size]) -> Figure:

@@ -6,7 +6,7 @@ be a scalar, an array with one value per customer, or of shape (draws, 1).
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,28 @@ Array: TypeAlias = npt.NDArray[Any]
 Values: TypeAlias = float | npt.NDArray[Any]
 
 
+class Parameter(NamedTuple):
+    """A parameter, which is positive.
+
+    power: of the unit (of time; of money in a spend model) that it is counted in: 1 for alpha of a gamma rate, 0 for
+    shapes. starts: where fits begin, with time and money in units of their means; none for the one that is set so that
+    the model's rate, or mean spend, is that of the data. meaning: a word of the report (words.toml).
+    """
+
+    name: str
+    power: int = 0
+    starts: tuple[float, ...] = (1.0,)
+    meaning: str = ""
+
+
 @runtime_checkable
 class AttritionModel(Protocol):
     """A population of customers who buy until they leave: what is asked of every timing model."""
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        ...
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """Log density of the history jointly with being alive at T, and jointly with having gone."""
@@ -75,6 +94,11 @@ class AttritionModel(Protocol):
 @runtime_checkable
 class SpendModel(Protocol):
     """Money per purchase: what is asked of every spend model."""
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        ...
 
     def log_likelihood(self, x: Values, zbar: Values) -> Array:
         """Log density of the mean of x purchases."""

@@ -13,7 +13,7 @@ from klantwaarde.estimate.diagnosis import diagnosis
 from klantwaarde.estimate.notes import notes
 from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
-from klantwaarde.estimate.starts import SCALES, scaled
+from klantwaarde.estimate.starts import scaled
 from klantwaarde.models import MODELS, SPEND_MODELS
 from klantwaarde.wording.message import Message, message, several
 
@@ -46,7 +46,7 @@ def fit(
     Model = model_of(Model)
     _check(Model, data)
     near, unit, shift = scaled(data)
-    units = np.array([unit if name in SCALES else 1.0 for name in Model._fields])
+    units = np.array([unit**one.power for one in Model.parameters()])
     objective, found = search(Model, near, None if start is None else _start(Model, start, units))
     told = diagnosis(Model._fields, objective, found)
     theta = np.exp(found.z) * units
@@ -73,7 +73,7 @@ def model_of(given: type[Any] | str) -> type[Any]:
     """The class of a model, given as such or by its name. Raises BadParameters for anything else."""
     known = MODELS | SPEND_MODELS
     found = known.get(given) if isinstance(given, str) else given
-    if not isinstance(found, type) or not hasattr(found, "_fields"):
+    if not isinstance(found, type) or not (hasattr(found, "_fields") and hasattr(found, "parameters")):
         told = repr(given) if isinstance(given, str) else kind_of(given)
         raise BadParameters(f"{told} is no model. Give one of {', '.join(known)}, or its class, such as kw.ParetoNBD.")
     return found

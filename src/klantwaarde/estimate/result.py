@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 FORMAT, SCHEMA = "klantwaarde-model", 1
 
-TIMES = frozenset({"alpha", "beta"})
-"""Parameters of timing models in units of time; all others are shapes."""
-
 M = TypeVar("M", bound=NamedTuple)
 
 
@@ -78,8 +75,10 @@ class Fit(Generic[M]):
         if self.unit is None or unit == self.unit:
             return self.model
         factor = check_unit(self.unit) / check_unit(unit)
-        times = {name: getattr(self.model, name) * factor for name in TIMES.intersection(self.model._fields)}
-        return self.model._replace(**times)
+        told: Any = self.model
+        return type(self.model)._make(
+            value * factor**one.power for value, one in zip(self.model, told.parameters(), strict=True)
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """A small JSON file with everything but the data, written whole or not at all."""

@@ -38,7 +38,7 @@ def search(Model: type[NamedTuple], data: Cells | SpendCells, start: Array | Non
     """
     samples = [size for size in (FIRST, SECOND) if len(data) > 2 * size]
     stages = [_objective(Model, thinned(data, size)) for size in samples] + [_objective(Model, data)]
-    ranked = best_start(stages[0], starts(Model._fields, data))
+    ranked = best_start(stages[0], starts(Model, data))
     found = _several(stages[0], ranked if start is None else [start, *ranked])
     for size, objective in zip(samples, stages[1:], strict=True):
         rivals = [one for one in found if one.value >= found[0].value - RIVAL * data.customers / size]
@@ -83,4 +83,4 @@ def _sure(objective: Objective, found: Optimum) -> bool:
 
 
 def _objective(Model: type[NamedTuple], data: Cells | SpendCells) -> Objective:
-    return Objective(log_likelihood(Model, data), *box(Model._fields), large=len(data) > 2 * SECOND)
+    return Objective(log_likelihood(Model, data), *box(Model), large=len(data) > 2 * SECOND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,21 +15,8 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound=Cells | SpendCells)
 
-SCALES = {"alpha", "beta", "gamma"}
-"""Parameters in units of time or money; the others are shapes."""
-
 SHAPE_BOX = (1e-6, 1e4)  # beyond 1e4 a gamma or beta distribution is a point for all that data can tell
 SCALE_BOX = (1e-9, 1e9)  # of the mean: wide enough for a shape to reach its edge first along a ridge
-
-MEMBERS = {
-    "r": (0.3, 1.5),
-    "s": (0.4, 1.5, 20.0),
-    "beta": (0.2, 2.0, 40.0),
-    "a": (0.1, 1.0, 20.0),
-    "b": (0.1, 1.0, 5.0, 40.0),
-    "p": (2.0, 8.0),
-    "q": (2.0, 5.0),
-}
 
 
 def scaled(data: Cells | SpendCells) -> tuple[Cells | SpendCells, float, float]:
@@ -45,29 +32,37 @@ def scaled(data: Cells | SpendCells) -> tuple[Cells | SpendCells, float, float]:
     return replace(data, zbar=data.zbar / unit), unit, -data.customers * float(np.log(unit))
 
 
-def box(names: tuple[str, ...]) -> tuple[Array, Array]:
+def box(Model: Any) -> tuple[Array, Array]:
     """Lower and upper edges of z = log(parameter), time and money in units of the mean."""
-    edges = np.log([SCALE_BOX if name in SCALES else SHAPE_BOX for name in names])
+    edges = np.log([SCALE_BOX if one.power else SHAPE_BOX for one in Model.parameters()])
     return edges[:, 0], edges[:, 1]
 
 
-def starts(names: tuple[str, ...], data: Cells | SpendCells) -> list[Array]:
-    """Points of a small grid in z for scaled data: alpha from the purchase rate, gamma from mean spend 1."""
-    return [_start(names, dict(zip(names, point, strict=True)), data) for point in product(*_grid(names))]
+def starts(Model: Any, data: Cells | SpendCells) -> list[Array]:
+    """Points of a small grid in z for scaled data; what a model leaves open is set by the purchase rate, or spend."""
+    told = Model.parameters()
+    place = next((place for place, one in enumerate(told) if not one.starts), None)
+    pace = _pace(data)
+    points = [np.array(point) for point in product(*(one.starts or (1.0,) for one in told))]
+    if place is not None:
+        for point in points:
+            point[place] = _paced(Model(*point), pace) ** (1 / told[place].power)
+    return [np.log(point) for point in points]
 
 
-def _grid(names: tuple[str, ...]) -> list[tuple[float, ...]]:
-    return [(1.0,) if name in {"alpha", "gamma"} else MEMBERS.get(name, (1.0,)) for name in names]
+def _pace(data: Cells | SpendCells) -> float:
+    """Purchases per unit of time; of spend 1, which is its mean."""
+    if isinstance(data, SpendCells):
+        return 1.0
+    return max(float((data.n * data.x).sum() / (data.n * data.T).sum()), 1e-6)
 
 
-def _start(names: tuple[str, ...], point: dict[str, float], data: Cells | SpendCells) -> Array:
-    if isinstance(data, Cells):
-        rate = max(float((data.n * data.x).sum() / (data.n * data.T).sum()), 1e-6)
-        gone = 1.0 if names == ("r", "alpha") else 2.0  # who has left bought faster while still there
-        point["alpha"] = point["r"] / (gone * rate)
-    else:
-        point["gamma"] = (point["q"] - 1) / point["p"]  # so that the population's mean is 1
-    return np.log([point[name] for name in names])
+def _paced(model: Any, pace: float) -> float:
+    """By how much a unit must be longer for a model, one of whose scales is 1, to have the pace of the data."""
+    if hasattr(model, "log_likelihood"):
+        return pace / float(model.mean(0.0, 0.0))
+    leaves = float(model.log_branches(1.0, 0.5, 1.0)[1]) > -np.inf
+    return float(model.rate()) / ((2.0 if leaves else 1.0) * pace)  # who has left bought faster while still there
 
 
 def thinned(data: D, customers: int) -> D:

@@ -1,5 +1,7 @@
 """One file per model. A model is a value: the parameters of a population."""
 
+from typing import Any
+
 from klantwaarde.models.bg_nbd import BGNBD
 from klantwaarde.models.gamma_gamma import GammaGamma
 from klantwaarde.models.mbg_nbd import MBGNBD
@@ -8,8 +10,8 @@ from klantwaarde.models.pareto_nbd import ParetoNBD
 
 __all__ = ["BGNBD", "MBGNBD", "MODELS", "NBD", "SPEND_MODELS", "GammaGamma", "ParetoNBD"]
 
-MODELS: dict[str, type] = {"nbd": NBD, "bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD}
+MODELS: dict[str, Any] = {"nbd": NBD, "bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD}
 """Timing models by the name that settings and files use."""
 
-SPEND_MODELS: dict[str, type] = {"gamma_gamma": GammaGamma}
+SPEND_MODELS: dict[str, Any] = {"gamma_gamma": GammaGamma}
 """Spend models by the name that settings and files use."""

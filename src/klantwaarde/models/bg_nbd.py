@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import betaln
 
 from klantwaarde.models import counts, gamma_rates
+from klantwaarde.models.parameter import ALPHA, A, B, R
 from klantwaarde.numerics import (
     beta_nodes,
     gamma_nodes,
@@ -22,7 +23,7 @@ from klantwaarde.numerics import (
 )
 
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, Parameter, Values
 
 
 class BGNBD(NamedTuple):
@@ -32,6 +33,11 @@ class BGNBD(NamedTuple):
     alpha: Values
     a: Values
     b: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return R, ALPHA, A, B
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone), eq. 6: gone is -inf at x = 0, for nobody leaves before a repeat purchase."""

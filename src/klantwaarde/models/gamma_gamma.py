@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import betaln
 
+from klantwaarde.models.parameter import GAMMA, P, Q
+
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, Parameter, Values
 
 
 class GammaGamma(NamedTuple):
@@ -21,6 +23,11 @@ class GammaGamma(NamedTuple):
     p: Values
     q: Values
     gamma: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return P, Q, GAMMA
 
     def log_likelihood(self, x: Values, zbar: Values) -> Array:
         """Log density of the mean zbar > 0 of x > 0 purchases (note 25, eq. 1a)."""

@@ -12,10 +12,11 @@ from scipy.special import betaln
 
 from klantwaarde.models import counts, gamma_rates
 from klantwaarde.models.bg_nbd import BGNBD, coins_survived, first_points
+from klantwaarde.models.parameter import ALPHA, A, B, R
 from klantwaarde.numerics import log_rising
 
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, Parameter, Values
 
 
 class MBGNBD(NamedTuple):
@@ -25,6 +26,11 @@ class MBGNBD(NamedTuple):
     alpha: Values
     a: Values
     b: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return R, ALPHA, A, B
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone): gone means that the coin of the last purchase ended it."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from klantwaarde.models import counts, gamma_rates
+from klantwaarde.models.parameter import ALPHA, R
 from klantwaarde.numerics import log_rising, one_or_more, poisson_points
 
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, Parameter, Values
 
 
 class NBD(NamedTuple):
@@ -21,6 +22,11 @@ class NBD(NamedTuple):
 
     r: Values
     alpha: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return R, ALPHA
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone); gone is -inf: nobody leaves."""

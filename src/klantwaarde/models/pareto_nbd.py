@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import exprel
 
 from klantwaarde.models import counts, gamma_rates
+from klantwaarde.models.parameter import ALPHA, BETA, R, S
 from klantwaarde.numerics import (
     gamma_nodes,
     in_blocks,
@@ -21,7 +22,7 @@ from klantwaarde.numerics import (
 )
 
 if TYPE_CHECKING:
-    from klantwaarde.typing import Array, Values
+    from klantwaarde.typing import Array, Parameter, Values
 
 
 class ParetoNBD(NamedTuple):
@@ -31,6 +32,11 @@ class ParetoNBD(NamedTuple):
     alpha: Values
     s: Values
     beta: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return R, ALPHA, S, BETA
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(alive, gone); gone is an integral over the time of death, from t_x to T, without cancellation."""

@@ -16,9 +16,11 @@ from scipy.special import digamma, xlogy
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.point import Objective, ascent, better
 from klantwaarde.models import NBD, ParetoNBD
+from klantwaarde.models.parameter import ALPHA, R
 from klantwaarde.network.referral import Referrals, credit
 from klantwaarde.numerics import log_product_integral, log_rising
 from klantwaarde.quantities import p_alive as chance_to_refer
+from klantwaarde.typing import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,11 @@ class ZINBD(NamedTuple):
     r: Values
     alpha: Values
     never: Values
+
+    @staticmethod
+    def parameters() -> tuple[Parameter, ...]:
+        """What is known of each parameter, in order."""
+        return R, ALPHA, Parameter("never", 0, (0.5,))
 
     def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
         """(refers, never does); the second is -inf once there is a referral."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
+from klantwaarde.models import MODELS, SPEND_MODELS
+
 
 def _words(name: str) -> dict[str, dict[str, str]]:
     return tomllib.loads(files("klantwaarde.report").joinpath(name).read_text("utf-8"))
@@ -16,23 +18,7 @@ REVENUE = WORDS | _words("revenue.toml")
 """The same where nobody said what margin is made: money is called revenue."""
 
 PARAMETERS = {
-    ("nbd", "r"): "parameter_pace_alike",
-    ("nbd", "alpha"): "parameter_pace_scale",
-    ("bg_nbd", "r"): "parameter_pace_alike",
-    ("bg_nbd", "alpha"): "parameter_pace_scale",
-    ("bg_nbd", "a"): "parameter_leave",
-    ("bg_nbd", "b"): "parameter_stay",
-    ("mbg_nbd", "r"): "parameter_pace_alike",
-    ("mbg_nbd", "alpha"): "parameter_pace_scale",
-    ("mbg_nbd", "a"): "parameter_leave",
-    ("mbg_nbd", "b"): "parameter_stay",
-    ("pareto_nbd", "r"): "parameter_pace_alike",
-    ("pareto_nbd", "alpha"): "parameter_pace_scale",
-    ("pareto_nbd", "s"): "parameter_loss_alike",
-    ("pareto_nbd", "beta"): "parameter_loss_scale",
-    ("gamma_gamma", "p"): "parameter_spend_within",
-    ("gamma_gamma", "q"): "parameter_spend_between",
-    ("gamma_gamma", "gamma"): "parameter_spend_scale",
+    (name, one.name): one.meaning for name, Model in (MODELS | SPEND_MODELS).items() for one in Model.parameters()
 }
 """What a parameter of a model means: a key of WORDS."""
 

@@ -212,7 +212,7 @@ def _largest(groups: list[_Level]) -> int:
 
 
 def _objective(parts: list[Cells], reference: int) -> Objective:
-    lower, upper = box(ParetoNBD._fields)
+    lower, upper = box(ParetoNBD)
     wide = np.full(len(parts) - 1, FAR)
     large = sum(map(len, parts)) > 2 * FEW
     return Objective(_summed(parts, reference), np.append(lower, -wide), np.append(upper, wide), large)
