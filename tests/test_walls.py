@@ -69,7 +69,6 @@ ALLOWED: dict[Callable[[ast.AST], Iterator[str]], dict[str, str]] = {
     parameters: {
         "value/peers.py": "fits one Pareto/NBD per level, whose alpha is what differs",
         "value/potential.py": "margin_upside mixes the laws of two models",
-        "value/released.py": "the time scale of its quadrature",
         "network/forward.py": "models of referrals of its own",
         "validate/frontier.py": "quantiles of counts under Pareto/NBD",
         "lifecycle/forward.py": "the forward probabilities of a hidden Markov model",

@@ -212,7 +212,7 @@ def _staged(
 ) -> dict[str, Any] | None:
     """The stage of every customer in a file; and ledger, statement and pyramid movement since a day, if asked for."""
     clock.step("stages", "staging the customers")
-    limits = movement.calibrated(base.orders, MODELS[fits.timing.name], base.as_of, base.unit)
+    limits = movement.calibrated(base.orders, type(fits.timing.model), base.as_of, base.unit)
     with base.engine.scope():
         if settings.since is not None:
             return _movement(settings, settings.since, base, fits, scored, folder, clock, limits)
@@ -234,7 +234,7 @@ def _movement(
     known = _earlier(earlier) if earlier.exists() else None
     day = known.as_of if known else read_since(since, base.as_of)
     terms = movement.Terms(
-        MODELS[fits.timing.name],
+        type(fits.timing.model),
         settings.annual_discount_rate,
         settings.margin_rate,
         settings.horizon,

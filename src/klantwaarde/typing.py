@@ -62,6 +62,10 @@ class AttritionModel(Protocol):
         """The time t whose silence has this chance; infinite where that is beyond a double."""
         ...
 
+    def time_scale(self) -> Array:
+        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
+        ...
+
     def purchases(self, t: Values) -> Array:
         """Expected purchases in (0, t] of someone alive at 0."""
         ...

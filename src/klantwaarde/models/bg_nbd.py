@@ -69,6 +69,10 @@ class BGNBD(NamedTuple):
         """The time for which someone alive all the while is silent with this chance."""
         return gamma_rates.silent_for(self.r, self.alpha, chance)
 
+    def time_scale(self) -> Array:
+        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
+        return np.asarray(self.alpha)
+
     def purchases(self, t: Values) -> Array:
         """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); eq. 9 is its 2F1, which overflows."""
         return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)

@@ -54,6 +54,10 @@ class NBD(NamedTuple):
         """The time for which someone alive all the while is silent with this chance."""
         return gamma_rates.silent_for(self.r, self.alpha, chance)
 
+    def time_scale(self) -> Array:
+        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
+        return np.asarray(self.alpha)
+
     def purchases(self, t: Values) -> Array:
         """Expected purchases, r t / alpha."""
         return np.asarray(np.multiply(self.r, t) / self.alpha)

@@ -67,6 +67,10 @@ class ParetoNBD(NamedTuple):
         """The time for which someone alive all the while is silent with this chance."""
         return gamma_rates.silent_for(self.r, self.alpha, chance)
 
+    def time_scale(self) -> Array:
+        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
+        return np.asarray(self.alpha)
+
     def purchases(self, t: Values) -> Array:
         """Rate r / alpha times lifetime in t, beta / (s-1) (1 - (beta / (beta+t))^(s-1)), also at s = 1."""
         log_grown = np.log1p(np.divide(t, self.beta))

@@ -79,6 +79,10 @@ class ZINBD(NamedTuple):
         """A count of referrals that is hardly ever passed."""
         return NBD(self.r, self.alpha).most_counts(t)
 
+    def time_scale(self) -> Array:
+        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
+        return np.asarray(self.alpha)
+
     def purchases(self, t: Values) -> Array:
         """Expected referrals in (0, t] of someone who refers, r t / alpha."""
         return NBD(self.r, self.alpha).purchases(t)

@@ -87,23 +87,23 @@ def backtest(
     split: str | dt.date,
     *,
     end: str | dt.date | None = None,
-    models: Sequence[str] = tuple(MODELS),
+    models: Sequence[str | type[Any]] = tuple(MODELS),
     unit: str = "week",
     money: bool = True,
 ) -> Backtest:
     """Models fitted on orders up to `split`, compared with the orders in (split, end].
 
-    end: default as for `customers`. models: names such as "pareto_nbd". Customers who first bought after the split
-    are not in it. Orders: purchases; money: the amounts of these purchases, compared where the orders carry amounts
-    and someone had bought again before the split.
+    end: default as for `customers`. models: classes, or names such as "pareto_nbd". Customers who first
+    bought after the split are not in it. Orders: purchases; money: the amounts of these purchases, compared where the
+    orders carry amounts and someone had bought again before the split.
     """
-    check_models(models)
+    check_models([model for model in models if isinstance(model, str)])
     day = read_day(split, "split")
     last = orders.default_as_of() if end is None else read_day(end, "end")
     before, table = holdout(orders, day, last, unit)
     history, actual, paid = _arrays(table, unit)
     horizon = (last - day).days / check_unit(unit)
-    fits: list[Fit[Any]] = [fit(MODELS[name], before.cells()) for name in models]
+    fits: list[Fit[Any]] = [fit(model, before.cells()) for model in models]
     predicted = {found.name: quantities.cet(found.model, horizon, *history[:3]) for found in fits}
     predicted |= _baselines(history, horizon)
     scores = [_score(name, "orders", actual, values) for name, values in predicted.items()]

@@ -7,7 +7,7 @@ and, for someone valued again after H by the same parameters, the expected DERT 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def _given_alive(model: AttritionModel, horizon: float, delta: float, x: Array, 
 
         return in_blocks(part, BLOCK, x, T, s, workers=cores())
 
-    scale = np.broadcast_to(_scale(model, x, T), x.shape)
+    scale = np.broadcast_to(model.given_alive(x, 0.0, T).time_scale(), x.shape)
     length = np.log1p(horizon / scale)
     rule = LEGENDRE_LONG if delta * horizon > 1 or np.max(length, initial=0.0) > LONG else LEGENDRE
     inner = np.zeros(x.shape)
@@ -74,11 +74,6 @@ def _given_alive(model: AttritionModel, horizon: float, delta: float, x: Array, 
         inner += weight * length * (scale + s) * np.exp(-delta * s) * purchases(s)
     bought = purchases(horizon)
     return bought, np.exp(-delta * horizon) * bought + delta * inner
-
-
-def _scale(model: AttritionModel, x: Array, T: Array) -> Array:
-    """The time scale alpha + T."""
-    return np.asarray(cast("Any", model.given_alive(x, 0.0, T)).alpha)
 
 
 def _pairs(x: Array, T: Array) -> tuple[Array, Array, Array]:
