@@ -177,6 +177,10 @@ def test_the_house_is_as_drawn() -> None:
     assert drawn_paths(tree.split("docs/")[0].strip()) == rooms - welcomes
 
 
+def test_what_a_newcomer_reads_is_short() -> None:
+    assert len(PAGES["docs/add_a_model.md"].splitlines()) < 100
+
+
 def test_pictures_are_light() -> None:
     pictures = [*DOCS.rglob("*.png")]
     assert pictures
