@@ -25,6 +25,7 @@ from klantwaarde.data.names import MONEY
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.shown import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ class Account(NamedTuple):
         return self.turned - self.lines["lost"].change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ledger:
     """The books between two dates; the customers behind each line are asked for when wanted."""
 
@@ -133,6 +134,21 @@ class Ledger:
     after: Standing
     stages: Mapping[tuple[str | None, str | None], int]
     """Customers by (stage before, stage after); None where unknown at that date."""
+
+    def __repr__(self) -> str:
+        """Short: customers and value at both dates."""
+        flow, total = self.total.flow, self.total
+        return (
+            f"<Ledger of {self.before.as_of or 'before'} to {self.after.as_of or 'after'}: {flow.opening:,} customers "
+            f"become {flow.closing:,}, {total.opening:,.2f} becomes {total.closing:,.2f}>"
+        )
+
+    def _repr_html_(self) -> str:
+        lines = [
+            (name, f"{line.customers:,}", f"{line.opening:,.2f}", f"{line.closing:,.2f}", f"{line.change:,.2f}")
+            for name, line in self.total.lines.items()
+        ]
+        return html_table(("line", "customers", "opening", "closing", "change"), lines)
 
     def customers(self, line: str, label: str | None = None, most: int | None = None) -> pa.Table:
         """The customers behind a line, the largest change first; their sums are the line's.

@@ -17,6 +17,7 @@ from klantwaarde.data.names import TIERS
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.shown import html_table
 from klantwaarde.value.score import Scored
 from klantwaarde.value.tiers import tier_sizes
 
@@ -54,7 +55,7 @@ class Cell(NamedTuple):
     closing: Decimal = NONE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Migration:
     """The matrix of movement; customers behind a cell are asked for when wanted."""
 
@@ -66,6 +67,14 @@ class Migration:
     thresholds: Thresholds | None
     """In the measure that ranks; None for relative ranks and for tables that bring their own tiers."""
     chance: Chance | None = None
+
+    def __repr__(self) -> str:
+        """Short: how many moved."""
+        return f"<Migration, {self.ranks} ranks: {self.ups:,} up, {self.downs:,} down>"
+
+    def _repr_html_(self) -> str:
+        rows = [(row, *(f"{self.cells[row, column].customers:,}" for column in STATES)) for row in STATES]
+        return html_table(("from / to", *STATES), rows)
 
     @property
     def matrix(self) -> np.ndarray[Any, np.dtype[np.int64]]:

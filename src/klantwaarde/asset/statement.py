@@ -42,6 +42,7 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.lifecycle.stages import Before
 from klantwaarde.quantities import expected_purchases
+from klantwaarde.shown import html_table
 from klantwaarde.value.released import ahead
 from klantwaarde.value.score import Scored, cell_scores, value_of
 
@@ -61,7 +62,7 @@ class Memo(NamedTuple):
     expected: Decimal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Statement:
     """The statement of a period; amounts are exact sums of the customers' parts."""
 
@@ -83,6 +84,13 @@ class Statement:
     """The same of those who came; the first purchase is expected, being known to have happened."""
     rows: Relation
     """One row per customer, all of PARTS."""
+
+    def __repr__(self) -> str:
+        """Short: the value at both dates."""
+        return f"<Statement: {self.opening:,.2f} becomes {self.closing:,.2f}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(("part", "amount"), [(name, f"{getattr(self, name):,.2f}") for name in PARTS])
 
     @property
     def expected_closing(self) -> Decimal:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NO_PURCHASE = "No customer has a purchase up to the end of observation: nothing is left after returns."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Customers:
     """A table of one row per customer in the engine, as the base stood at `as_of`. Made by `customers`."""
 
@@ -45,6 +45,10 @@ class Customers:
     """The occasions with what stands of each, as known at `as_of`."""
     netted: Relation | None
     """The days that returns on other days changed; None where nothing is given back."""
+
+    def __repr__(self) -> str:
+        """Short: how many, and when."""
+        return f"<Customers as of {self.as_of}: {self.totals['customers']:,}, times in {self.unit}s>"
 
     @property
     def engine(self) -> Engine:

@@ -26,6 +26,7 @@ from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.shown import shown
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ LONG_AGO = dt.date(1971, 1, 1)
 MOST_MONEY = 10**14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Orders:
     """Order lines in an engine: `read_lines` as they came, `all_lines` without dropped ones, `lines` those that count.
 
@@ -71,6 +72,11 @@ class Orders:
     """Which lines that come again were dropped."""
     overlap: Mapping[str, Any] | None = None
     """Orders of the new batch that earlier ones have too: how many (n), and their money."""
+
+    def __repr__(self) -> str:
+        """Short: what is read, and from where."""
+        first, last = self.profile["first_day"], self.profile["last_day"]
+        return f"<Orders of {shown(self.told)}: {self.read:,} lines, {first} to {last}>"
 
     @property
     def read(self) -> int:

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from scipy.special import ndtri
 
 from klantwaarde.calendar import check_unit
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.models import MODELS, SPEND_MODELS
+from klantwaarde.shown import html_table
 from klantwaarde.wording.message import as_kept
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from klantwaarde.typing import Array
 
@@ -27,7 +31,7 @@ FORMAT, SCHEMA = "klantwaarde-model", 1
 M = TypeVar("M", bound=NamedTuple)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit(Generic[M]):
     """A model fitted to data.
 
@@ -69,6 +73,31 @@ class Fit(Generic[M]):
     def bic(self) -> float:
         """Schwarz's criterion, with the number of customers as the size of the data."""
         return float(len(self.model) * np.log(self.customers) - 2 * self.log_likelihood)
+
+    def __repr__(self) -> str:
+        """Short: the covariance and the words of the reason are asked for."""
+        values = ", ".join(f"{name}={value:.4g}" for name, value in zip(self.standard_errors, self.model, strict=True))
+        return f"<Fit {self.name} ({values}), {self.status}, of {self.customers:,.0f} customers>"
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """A row per parameter: estimate, standard_error, and an interval, of log(parameter), so that it stays positive.
+
+        level: of the interval. A parameter that the data do not determine runs from 0 to infinity.
+        """
+        import pandas as pd  # noqa: PLC0415 - half a second that fits do without
+
+        if not 0 < level < 1:
+            raise BadParameters(f"level={level} must lie between 0 and 1.")
+        estimate = np.array([float(value) for value in self.model])
+        error = np.array(list(self.standard_errors.values()))
+        with np.errstate(over="ignore"):
+            far = np.exp(ndtri((1 + level) / 2) * error / estimate)
+            rows = {"estimate": estimate, "standard_error": error, "low": estimate / far, "high": estimate * far}
+        return pd.DataFrame(rows, index=pd.Index(list(self.standard_errors), name="parameter"))
+
+    def _repr_html_(self) -> str:
+        rows = [[name, *(f"{value:.4g}" for value in row)] for name, *row in self.summary().itertuples()]
+        return html_table((f"{self.name}, {self.status}", "estimate", "standard error", "low", "high"), rows)
 
     def model_in(self, unit: str) -> M:
         """The model with its times in another unit; spend models have none."""

@@ -63,7 +63,7 @@ class Before(NamedTuple):
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stages:
     """The staged customers, lazy in the engine until asked for; one row per customer, COLUMNS says which columns."""
 
@@ -73,6 +73,10 @@ class Stages:
     as_of: dt.date
     customers: Customers
     scored: Scored | None = None
+
+    def __repr__(self) -> str:
+        """Short: nobody is staged for it."""
+        return f"<Stages as of {self.as_of}, by {self.rules.version}: counts(), to_pandas(), write(path)>"
 
     @property
     def engine(self) -> Engine:

@@ -61,7 +61,7 @@ class Terms:
     """Whether the orders or a rate say what margin is made; where neither does, value is revenue."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scored:
     """The scored customers, lazy in the engine until asked for; docs/scored.md says what each column means."""
 
@@ -78,6 +78,11 @@ class Scored:
     """The Pareto/NBD fit that headroom rests on; None where headroom was not asked for."""
     total: Totals
     """What rests on links, peers and categories."""
+
+    def __repr__(self) -> str:
+        """Short: how many, when, and by which models."""
+        models = " and ".join(fit.name for fit in (self.fit, self.spend) if fit is not None)
+        return f"<Scored as of {self.terms.as_of}: {self.customers.totals['customers']:,} customers, by {models}>"
 
     @property
     def engine(self) -> Engine:
