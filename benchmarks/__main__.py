@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.gate import slower
 from benchmarks.job import MODELS, Job
 from benchmarks.machine import machine, version_in, versions
 from benchmarks.measure import Effort, faults, fits_of_peers, measure_size, unlike
+from benchmarks.orders import SCENARIOS
 from benchmarks.table import HEADINGS, rows, title
 
 HERE = Path(__file__).resolve().parent
@@ -95,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory-limit", metavar="4GB", help="for the engine of klantwaarde")
     add("--order", choices=("date", "customer"), default="date", help="of the lines in the file (default: date)")
     add(
+        "--scenario",
+        choices=tuple(SCENARIOS),
+        default=os.environ.get("SCENARIO", "cohort"),
+        help="a cohort of twelve weeks, or two years of new customers by the day (default: $SCENARIO, else cohort)",
+    )
+    add(
         "--gate",
         type=Path,
         default=HERE / "reference.json",
@@ -127,7 +135,7 @@ def _models(text: str) -> list[str]:
 
 
 def _job(told: argparse.Namespace, customers: int) -> Job:
-    stem = f"{customers}-{told.order}-{told.seed}"
+    stem = f"{customers}-{told.order}-{told.seed}" + (f"-{told.scenario}" if told.scenario != "cohort" else "")
     return Job(
         customers=customers,
         orders=str(told.data.resolve() / f"orders-{stem}.parquet"),
@@ -137,6 +145,7 @@ def _job(told: argparse.Namespace, customers: int) -> Job:
         peers=customers <= told.peer_cap,
         memory_limit=told.memory_limit,
         order=told.order,
+        scenario=told.scenario,
         pythons=_pythons(told),
     )
 
@@ -147,7 +156,7 @@ def _pythons(told: argparse.Namespace) -> dict[str, str]:
 
 
 def _header(arguments: list[str], told: argparse.Namespace) -> dict[str, Any]:
-    kept = ("peer_cap", "timeout", "runs", "quick", "models", "threads", "memory_limit", "order", "seed")
+    kept = ("peer_cap", "timeout", "runs", "quick", "models", "threads", "memory_limit", "order", "seed", "scenario")
     return {
         "format": FORMAT,
         "made": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),

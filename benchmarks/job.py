@@ -34,6 +34,7 @@ class Job:
     """Whether a peer comes after, which needs one row per customer instead of cells."""
     memory_limit: str | None = None
     order: str = "date"
+    scenario: str = "cohort"
     pythons: dict[str, str] = field(default_factory=dict)
     """Peers that need a Python of their own, and where it is."""
     run: int = 0

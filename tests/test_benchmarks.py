@@ -53,6 +53,14 @@ def test_orders_in_chunks_have_customers_and_seeds_of_their_own(monkeypatch: pyt
     assert len({len(part) for part in parts[:2]}) == 2
 
 
+def test_a_growing_shop_wins_customers_all_the_time() -> None:
+    frame = next(chunks(4_000, seed=2, scenario="growing")).to_pandas()
+    born = frame.groupby("customer_id").date.min().to_numpy().astype("datetime64[D]")
+    years = np.bincount((born - np.datetime64("2022-07-01")).astype(int) // 73, minlength=10)
+    assert len(years) == 10, "two years to the end"
+    assert (np.abs(years - 400) < 5 * 20).all(), "evenly"
+
+
 def test_orders_have_the_model_s_repeat_rate() -> None:
     frame = next(chunks(20_000, seed=3)).to_pandas()
     born = frame.groupby("customer_id").date.min().to_numpy().astype("datetime64[D]")
