@@ -79,7 +79,7 @@ def test_the_gradient_is_that_of_the_value(theta: np.ndarray) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-5, 4), min_size=4, max_size=4), st.integers(0, 2**32 - 1), st.sampled_from([1.0, DAY, 0.01]))
 def test_it_is_the_quadrature_anywhere(z: list[float], seed: int, unit: float) -> None:
-    data = daily(300, days=40, seed=seed)
+    data = daily(1_000, days=40, seed=seed)
     scaled = Cells(data.x, data.t_x * 7 * unit, data.T * 7 * unit, data.n)
     assert lattice_of(scaled) is not None
     assert_same(np.exp(z) * [1, 7 * unit, 1, 7 * unit], scaled)

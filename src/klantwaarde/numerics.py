@@ -40,11 +40,13 @@ def log_rising(r: Values, x: Values) -> Array:
 
 
 class ProductNode(NamedTuple):
-    """One node of the integral of (alpha + u)^-p (beta + u)^-q: its share and where it lies."""
+    """Nodes of the integral of (alpha + u)^-p (beta + u)^-q, along a first axis: their shares and where they lie."""
 
     share: Array
     log_alpha: Array  # log((alpha + u) / (alpha + lower))
     log_beta: Array  # log((beta + u) / (beta + lower))
+    per_alpha: Array  # (alpha + lower) / (alpha + u)
+    per_beta: Array  # (beta + lower) / (beta + u)
 
 
 def product_nodes(
@@ -59,8 +61,9 @@ def product_nodes(
     """Nodes of the integral of ((alpha+u)/(alpha+lower))^-p ((beta+u)/(beta+lower))^-q du / (m + lower).
 
     m = min(alpha, beta). Substituted v = log((m + u) / (m + lower)), cut where the integrand has fallen by
-    e^-45: without the cut even 64 nodes miss a peak as narrow as 1/p. One node at a time, so that memory
-    stays at a few arrays of the arguments' shape. rule: of nodes and weights, by the longest interval unless given.
+    e^-45: without the cut even 64 nodes miss a peak as narrow as 1/p. One node at a time, so that memory stays at a few
+    arrays of the arguments' shape; of few rows all at once, because calls cost more than sums there. rule: of nodes and
+    weights, by the longest interval unless given.
     """
     first = np.less_equal(alpha, beta)
     near, far = np.where(first, alpha, beta) + lower, np.where(first, beta, alpha) + lower
@@ -70,16 +73,42 @@ def product_nodes(
     length = np.log1p(np.minimum(np.subtract(upper, lower), reach) / near)
     ratio = near / far
     usual = LEGENDRE if np.max(length, initial=0.0) < LONG else LEGENDRE_LONG
-    for node, weight in rule or usual:
+    for node, weight in _batches(rule or usual, np.ndim(length), every=np.size(length) <= AT_ONCE):
         v = length * node
-        log_far = np.log1p(ratio * np.expm1(v))
+        grown = np.expm1(v)
+        far_grown = ratio * grown
+        log_far = np.log1p(far_grown)
         share = weight * length * np.exp((1 - near_power) * v - far_power * log_far)
-        yield ProductNode(share, np.where(first, v, log_far), np.where(first, log_far, v))
+        per_near, per_far = 1 / (1 + grown), 1 / (1 + far_grown)
+        yield ProductNode(
+            share,
+            np.where(first, v, log_far),
+            np.where(first, log_far, v),
+            np.where(first, per_near, per_far),
+            np.where(first, per_far, per_near),
+        )
+
+
+AT_ONCE = 1_024
+"""Rows of which all nodes are looked at together: their arrays stay in the cache."""
+
+
+def _batches(rule: tuple[tuple[float, float], ...], axes: int, *, every: bool) -> Iterator[tuple[Array, Array]]:
+    """Nodes and weights along a new first axis: all of them, or one at a time."""
+    nodes, weights = np.array(rule).T.reshape(2, -1, *(1,) * axes)
+    size = len(nodes) if every else 1
+    for start in range(0, len(nodes), size):
+        yield nodes[start : start + size], weights[start : start + size]
+
+
+def over_nodes(values: Array) -> Array:
+    """The sum over the first axis."""
+    return np.asarray(values[0] if len(values) == 1 else values.sum(axis=0))
 
 
 def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values) -> Array:
     """Logarithm of the integral of (alpha+u)^-p (beta+u)^-q over lower < u < upper; -inf if that is empty."""
-    total = sum(node.share for node in product_nodes(p, q, alpha, beta, lower, upper))
+    total = sum(over_nodes(node.share) for node in product_nodes(p, q, alpha, beta, lower, upper))
     scale = np.log(np.minimum(alpha, beta) + lower) - p * np.log(np.add(alpha, lower)) - q * np.log(np.add(beta, lower))
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(total) + scale)
@@ -87,7 +116,7 @@ def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lowe
 
 def product_integral(p: Values, q: Values, alpha: Values, beta: Values, upper: Values) -> Array:
     """Integral of ((alpha+u)/alpha)^-p ((beta+u)/beta)^-q over 0 < u < upper: positive terms, no logarithm of them."""
-    total = sum(node.share for node in product_nodes(p, q, alpha, beta, 0.0, upper, LEGENDRE_SURE))
+    total = sum(over_nodes(node.share) for node in product_nodes(p, q, alpha, beta, 0.0, upper, LEGENDRE_SURE))
     return np.asarray(np.minimum(alpha, beta) * total)
 
 

@@ -19,7 +19,7 @@ from klantwaarde.estimate import lattice
 from klantwaarde.estimate.blocks import Rising, block_sums, blocks
 from klantwaarde.estimate.lattice import Lattice, lattice_of
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.numerics import product_nodes
+from klantwaarde.numerics import over_nodes, product_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,10 +195,10 @@ def _node_means(r: float, alpha: float, s: float, beta: float, block: tuple[Arra
     """Integral over the time of death, and the means of both logs and both reciprocals under it."""
     x, t_x, T, _ = block
     total, *sums = (np.zeros_like(x) for _ in range(5))
-    for share, log_alpha, log_beta in product_nodes(r + x, s + 1, alpha, beta, t_x, T):
-        total += share
-        for mean, node in zip(sums, (log_alpha, log_beta, np.exp(-log_alpha), np.exp(-log_beta)), strict=True):
-            np.add(mean, share * node, out=mean)
+    for share, *places in product_nodes(r + x, s + 1, alpha, beta, t_x, T):
+        total += over_nodes(share)
+        for mean, place in zip(sums, places, strict=True):
+            np.add(mean, over_nodes(share * place), out=mean)
     over = np.maximum(total, TINY)
     return total, *(mean / over for mean in sums)
 
