@@ -81,7 +81,7 @@ def test_what_was_counted_is_equal(both: dict[str, kw.Customers]) -> None:
 
 
 def test_cells_are_equal(both: dict[str, kw.Customers]) -> None:
-    assert both["duckdb"].day_cells().to_pydict() == both["spark"].day_cells().to_pydict()
+    assert both["duckdb"].day_cells.to_pydict() == both["spark"].day_cells.to_pydict()
     one, other = (base.spend() for base in both.values())
     assert np.array_equal(one.zbar, other.zbar)
     assert np.array_equal(one.n, other.n)

@@ -291,7 +291,7 @@ KILLED = """
 import os, signal, sys
 from klantwaarde import files, pipeline, settings
 from klantwaarde.data import state
-    from klantwaarde.engine import duckdb
+from klantwaarde.engine import duckdb
 steps, at = 0, int(sys.argv[1])
 state.MOST_PARTS = 1
 
