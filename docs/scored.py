@@ -130,7 +130,7 @@ def scored_page() -> str:
 def _schema() -> pa.Schema:
     customers = kw.customers(kw.orders(kw.cdnow_sample()), as_of="1997-09-30")
     fit, spend = kw.fit(kw.MBGNBD, customers.cells()), kw.fit(kw.GammaGamma, customers.spend())
-    schema = kw.score(customers, fit, spend).to_arrow().schema
+    schema = kw.score(customers, kw.Fits(fit, spend)).to_arrow().schema
     if schema.names != [name for name, _, _ in SCORED]:
         raise SystemExit(f"SCORED does not name the columns that are written: {schema.names}.")
     return schema

@@ -332,7 +332,7 @@ def call(rng: random.Random) -> tuple[str, str]:
         )
         fit = kw.fit(kw.NBD, base.cells())
         rate, horizon = rng.choice((0.1, rng.choice(WORDS))), rng.choice(("12 months", rng.choice(WORDS)))
-        kw.score(base, fit, annual_discount_rate=rate, horizon=horizon).to_arrow()
+        kw.score(base, kw.Fits(fit), kw.Terms(annual_discount_rate=rate, horizon=horizon)).to_arrow()
     except kw.BadOrders.__mro__[1]:
         pass
     except Exception:  # noqa: BLE001 - that is what is looked for

@@ -356,7 +356,7 @@ def test_a_damaged_model_of_an_earlier_run(klantwaarde: Cli, tmp_path: Path) -> 
 def test_a_spend_fit_is_no_timing_fit() -> None:
     base = kw.customers(kw.orders(kw.cdnow_sample()))
     with pytest.raises(kw.BadParameters, match="is a spend model"):
-        kw.score(base, kw.fit(kw.GammaGamma, base.spend()))
+        kw.score(base, kw.Fits(kw.fit(kw.GammaGamma, base.spend())))
 
 
 def test_places_that_cannot_take_results(klantwaarde: Cli, tmp_path: Path) -> None:

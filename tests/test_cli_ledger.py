@@ -72,7 +72,7 @@ class TestDoubts:
         assert klantwaarde("stages", *words).code == 0
         assert klantwaarde("ledger", *words, "--start", "2023-06-30").code == 0
         base = kw.customers(kw.orders(faithful), "2023-09-30")
-        scored = kw.score(base, kw.fit(kw.BGNBD, base.cells()), headroom=False)
+        scored = kw.score(base, kw.Fits(kw.fit(kw.BGNBD, base.cells())))
         assert scored.potential is None
         assert scored.to_pandas().potential.isna().all()
 

@@ -90,7 +90,9 @@ def test_cells_are_equal(both: dict[str, kw.Customers]) -> None:
 @pytest.mark.parametrize("rank_by", ["last_year", "rlv", "realised"])
 def test_scores_are_equal(both: dict[str, kw.Customers], rank_by: Any) -> None:
     fit, spend = kw.fit(kw.ParetoNBD, both["duckdb"].cells()), kw.fit(kw.GammaGamma, both["duckdb"].spend())
-    one, other = (kw.score(base, fit, spend, margin_rate=0.3, rank_by=rank_by) for base in both.values())
+    one, other = (
+        kw.score(base, kw.Fits(fit, spend), kw.Terms(margin_rate=0.3, rank_by=rank_by)) for base in both.values()
+    )
     assert differing(one.to_pandas(), other.to_pandas()) == []
     assert kw.pyramid(one)[0].customers == kw.pyramid(other)[0].customers
 
@@ -134,7 +136,7 @@ def test_the_plan_has_two_shuffles_and_broadcast_joins(both: dict[str, kw.Custom
 
 def test_spark_lets_go_of_what_it_sorted(both: dict[str, kw.Customers], tmp_path: Path) -> None:
     base = both["spark"]
-    scored, kept = kw.score(base, kw.fit(kw.MBGNBD, both["duckdb"].cells())), base.engine._kept  # type: ignore[attr-defined]
+    scored, kept = kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, both["duckdb"].cells()))), base.engine._kept  # type: ignore[attr-defined]
     before = set(kept)
     scored.write(tmp_path / "scored.parquet")
     assert set(kept) == before, "once written, no sorted rows are kept"

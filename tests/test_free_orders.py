@@ -30,7 +30,7 @@ def shop(prices: dict[str, float], times: int = 4) -> pd.DataFrame:
 def scored(lines: pd.DataFrame) -> tuple[pd.DataFrame, kw.Fit]:
     base = kw.customers(kw.orders(lines), "2024-03-01")
     spend = kw.fit(kw.GammaGamma, base.spend())
-    return kw.score(base, kw.fit(kw.NBD, base.cells()), spend).to_pandas().set_index("customer_id"), spend
+    return kw.score(base, kw.Fits(kw.fit(kw.NBD, base.cells()), spend)).to_pandas().set_index("customer_id"), spend
 
 
 def test_who_paid_nothing_is_expected_to_pay_what_the_formula_says() -> None:
@@ -60,7 +60,7 @@ def test_a_backtest_expects_no_mean_spend_of_who_paid_nothing() -> None:
     tried = kw.backtest(kw.orders(lines), split="2023-12-31", end="2024-03-01", models=["nbd"])
     base = kw.customers(kw.orders(lines), "2023-12-31")
     frame = kw.score(
-        base, kw.fit(kw.NBD, base.cells()), kw.fit(kw.GammaGamma, base.spend()), horizon="2024-03-01"
+        base, kw.Fits(kw.fit(kw.NBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())), kw.Terms(horizon="2024-03-01")
     ).to_pandas()
     expected = float((frame.expected_orders * frame.expected_spend).sum())
     money = next(one for one in tried.scores if one.measure == "money" and one.predictor == "nbd")

@@ -51,7 +51,7 @@ def realised(lines: pd.DataFrame, rate: str) -> dict[str, Decimal]:
 def test_margin_realised_is_exact(size: str, rate: float | None) -> None:
     lines = shop(*SIZES[size])
     base = kw.customers(kw.orders(lines), AS_OF)
-    found = kw.score(base, *fits_of(base), margin_rate=rate).to_arrow().to_pydict()
+    found = kw.score(base, kw.Fits(*fits_of(base)), kw.Terms(margin_rate=rate)).to_arrow().to_pydict()
     told = dict(zip(found["customer_id"], found["value_realised"], strict=True))
     assert told == realised(lines, str(rate or 1))
 
@@ -63,7 +63,7 @@ def test_every_statement_takes_it(own_margin: bool) -> None:
     orders = kw.orders(lines, margin="margin" if own_margin else None)
     terms: dict[str, Any] = {} if own_margin else {"margin_rate": 0.3}
     early, late = (kw.customers(orders, day) for day in ("2023-07-31", AS_OF))
-    before, after = (kw.score(base, *fits_of(base), **terms) for base in (early, late))
+    before, after = (kw.score(base, kw.Fits(*fits_of(base)), kw.Terms(**terms)) for base in (early, late))
     assert after.to_pandas().rlv.max() > 1e9
     for rules in ("default", "rfm"):
         assert len(kw.stages(after, orders, rules=rules).to_pandas()) == 62
@@ -80,7 +80,9 @@ def test_every_statement_takes_it(own_margin: bool) -> None:
         "referrals": kw.referrals(pd.DataFrame({"referrer_id": ["big", "c1"], "referred_id": ["mid", "c2"]}), late),
         "influence": kw.influence(pd.DataFrame({"source_id": ["big", "c1"], "target_id": ["mid", "c2"]}), late),
     }
-    frame = kw.score(late, *fits_of(late), **links, influence_share=0.1, category="genre", **terms).to_pandas()
+    frame = kw.score(
+        late, kw.Fits(*fits_of(late)), kw.Terms(**terms), kw.Beside(**links, influence_share=0.1, category="genre")
+    ).to_pandas()
     assert frame.total_attributed.sum() == pytest.approx(frame.rlv.sum(), rel=1e-9)
     assert frame.cross_sell.max() > 0
 
@@ -106,6 +108,6 @@ def test_spark_takes_it_as_well(session: Any, tmp_path: Path) -> None:
     found = []
     for engine in ("duckdb", "spark"):
         base = kw.customers(kw.orders(tmp_path / "orders.parquet", engine=engine), AS_OF)
-        table = kw.score(base, *fits_of(base), margin_rate=0.3).to_arrow().to_pydict()
+        table = kw.score(base, kw.Fits(*fits_of(base)), kw.Terms(margin_rate=0.3)).to_arrow().to_pydict()
         found.append(dict(zip(table["customer_id"], table["value_realised"], strict=True)))
     assert found[0] == found[1] == realised(lines, "0.3")

@@ -185,7 +185,10 @@ def test_arguments_that_cannot_be_are_refused() -> None:
 
 def scored(orders: kw.Orders, *days: str) -> list[kw.Scored]:
     bases = [kw.customers(orders, day) for day in days]
-    return [kw.score(base, kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())) for base in bases]
+    return [
+        kw.score(base, kw.Fits(kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())))
+        for base in bases
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +236,7 @@ def test_stages_and_standings_of_other_dates_are_refused(cdnow: list[kw.Scored])
         ledger(*cdnow, stages=(kept[0], kept[0]))
     books = ledger(*cdnow, stages=tuple(kept))
     assert ledger(*cdnow, stages=(books.before, books.after)).total == books.total
-    again = kw.score(cdnow[1].customers, cdnow[1].fit, cdnow[1].spend)
+    again = kw.score(cdnow[1].customers, kw.Fits(cdnow[1].fit, cdnow[1].spend))
     with pytest.raises(kw.BadParameters, match="made of other customers"):
         ledger(cdnow[0], again, stages=(books.before, books.after))
     with pytest.raises(kw.BadParameters, match="made of other customers"):
@@ -254,7 +257,7 @@ def test_books_are_equal_on_both_engines(session: Any) -> None:
     one = scored(kw.orders(source), *days)
     spark = kw.orders(session.read.parquet(str(source)))
     bases = [kw.customers(spark, day) for day in days]
-    other = [kw.score(base, told.fit, told.spend) for base, told in zip(bases, one, strict=True)]
+    other = [kw.score(base, kw.Fits(told.fit, told.spend)) for base, told in zip(bases, one, strict=True)]
     named = tuple(map(by_chance, one))
     books = [ledger(*pair, stages=named, by="cohort_quarter") for pair in (one, other)]
     told = [statement(*pair, stages=named) for pair in (one, other)]

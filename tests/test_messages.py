@@ -32,7 +32,7 @@ from klantwaarde.report.html import render
 from klantwaarde.report.said import said_in
 from klantwaarde.report.speech import Speech
 from klantwaarde.report.words import WORDS
-from klantwaarde.value.score import Terms
+from klantwaarde.value.terms import Basis
 from klantwaarde.wording.message import LANGUAGES, MESSAGES, Message, message, worded
 from report_facts import report_facts
 from test_doctor import CASES, Planted, findings, healthy, line, plus
@@ -244,7 +244,7 @@ def test_every_note_of_a_fit_in_dutch() -> None:
 @pytest.mark.parametrize("horizon", ["12 months", "1 year", "90 days", "1999-01-01"])
 def test_every_assumption_in_dutch(rank_by: Any, horizon: str) -> None:
     base = kw.customers(kw.orders(kw.cdnow_sample()))
-    terms = Terms(0.1, 0.305, horizon, 365.0, rank_by, base.as_of, "week", 0.002)
+    terms = Basis(0.1, 0.305, horizon, 365.0, rank_by, base.as_of, "week", 0.002)
     for row in assumptions(base, terms):
         assert all(map(dutch, row.values()))
 
@@ -252,7 +252,7 @@ def test_every_assumption_in_dutch(rank_by: Any, horizon: str) -> None:
 def test_money_a_year_from_now() -> None:
     """At ten per cent a year, 1.10 then is 1.00 now: that is 9.1% less, and not ten."""
     base = kw.customers(kw.orders(kw.cdnow_sample()))
-    terms = Terms(0.1, 0.3, "12 months", 365.0, "rlv", base.as_of, "week", 0.002)
+    terms = Basis(0.1, 0.3, "12 months", 365.0, "rlv", base.as_of, "week", 0.002)
     row = next(row for row in assumptions(base, terms) if row["name"] == "annual discount rate")
     assert (row["value"], row["meaning"]) == ("10%", "1.10 a year from now is worth 1.00 today")
     said = worded(row["meaning"], "nl", currency="EUR").replace("\N{NO-BREAK SPACE}", " ")

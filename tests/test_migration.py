@@ -106,7 +106,11 @@ def pair() -> list[kw.Scored]:
     orders = kw.orders(kw.cdnow_sample())
     bases = [kw.customers(orders, day) for day in ("1997-12-31", "1998-06-30")]
     return [
-        kw.score(base, kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend()), margin_rate=0.3)
+        kw.score(
+            base,
+            kw.Fits(kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())),
+            kw.Terms(margin_rate=0.3),
+        )
         for base in bases
     ]
 
@@ -168,7 +172,11 @@ def test_what_cannot_be_is_refused(pair: list[kw.Scored]) -> None:
         migration(BEFORE, {"customer_id": [1], "value": [1.0], "tier": ["gold"]})
     with pytest.raises(kw.BadOrders, match=r"1 row\(s\) name a customer a second time"):
         migration(BEFORE, {"customer_id": [1, 1], "value": [1.0, 2.0], "measure": [1.0, 2.0]})
-    far = kw.score(kw.customers(pair[0].customers.orders, "1998-06-30"), pair[0].fit, pair[0].spend, rank_by="rlv")
+    far = kw.score(
+        kw.customers(pair[0].customers.orders, "1998-06-30"),
+        kw.Fits(pair[0].fit, pair[0].spend),
+        kw.Terms(rank_by="rlv"),
+    )
     with pytest.raises(kw.BadParameters, match="score both by one measure"):
         migration(pair[0], far)
 

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.movement import Terms, dates_between, periods, stage_flows, told
+from klantwaarde.movement import Method, dates_between, periods, stage_flows, told
 
 Cli = Callable[..., Said]
 DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
@@ -24,8 +24,8 @@ DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
 @pytest.fixture(scope="module", name="found")
 def _found() -> Any:
     orders = kw.orders(kw.cdnow_sample())
-    terms = Terms(kw.ParetoNBD, 0.1, 0.3, "12 months", "last_year", "week")
-    return periods(orders, DAYS, terms, lambda _: None)
+    method = Method(kw.ParetoNBD, kw.Terms(margin_rate=0.3), "week")
+    return periods(orders, DAYS, method, lambda _: None)
 
 
 class TestPeriods:

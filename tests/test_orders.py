@@ -161,9 +161,9 @@ class TestSources:
         pd.testing.assert_frame_equal(frame, FRAME)
 
 
-def _fitted(frame: pd.DataFrame) -> tuple[kw.Customers, kw.Fit[Any]]:
+def _fitted(frame: pd.DataFrame) -> tuple[kw.Customers, kw.Fits]:
     base = kw.customers(kw.orders(frame))
-    return base, kw.fit(kw.NBD, base.cells())
+    return base, kw.Fits(kw.fit(kw.NBD, base.cells()))
 
 
 UUIDS = [str(uuid.UUID(int=10**30 + i)) for i in range(3)]
@@ -305,7 +305,7 @@ class TestMoney:
     def test_without_amounts_all_timing_works(self) -> None:
         base = kw.customers(kw.orders(FRAME, amount=None), "2024-03-01")
         assert rows(base, "customer_id", "orders", "revenue") == [(1, 2, None), (2, 1, None), (3, 1, None)]
-        scored = kw.score(base, kw.fit(kw.NBD, base.cells())).to_pandas()
+        scored = kw.score(base, kw.Fits(kw.fit(kw.NBD, base.cells()))).to_pandas()
         for column in ("zbar", "revenue", "value_realised", "value_last_year", "expected_spend", "rlv"):
             assert scored[column].isna().all(), column
         for column in ("p_alive", "p_active", "expected_orders", "dert", "t_x", "T", "rank"):

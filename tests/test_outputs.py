@@ -250,7 +250,7 @@ def test_the_demonstration_spares_what_it_reads(
 @pytest.fixture(name="scored", scope="module")
 def _scored() -> kw.Scored:
     base = kw.customers(kw.orders(kw.cdnow_sample()))
-    return kw.score(base, kw.fit(kw.MBGNBD, base.cells()))
+    return kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, base.cells())))
 
 
 class TestPython:

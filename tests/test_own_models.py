@@ -213,7 +213,9 @@ def test_it_goes_wherever_a_model_goes(Model: Any, tmp_path: Any) -> None:
         fit = kw.fit(Model, base.cells())
         assert fit.status in {"converged", "boundary"}, fit.reason
         assert fit.model_in("day").rate() == pytest.approx(fit.model.rate() / 7)
-        scored.append(kw.score(base, fit, kw.fit(kw.GammaGamma, base.spend()), margin_rate=0.3))
+        fits = kw.fits(base, Model)
+        assert fits.timing.model == fit.model
+        scored.append(kw.score(base, fits, kw.Terms(margin_rate=0.3, headroom=True)))
         staged.append(kw.stages(scored[-1], orders))
     assert np.log(fit.model.rate() / TRUE[Model].rate()) == pytest.approx(0, abs=0.2), "what was simulated is found"
     frame = scored[-1].to_pandas()

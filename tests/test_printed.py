@@ -21,7 +21,7 @@ def made() -> dict[str, Any]:
     for day in ("1998-03-31", "1998-06-30"):
         base = kw.customers(orders, day)
         fit, spend = kw.fit(kw.BGNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())
-        scored.append(kw.score(base, fit, spend))
+        scored.append(kw.score(base, kw.Fits(fit, spend)))
     return {
         "orders": orders,
         "customers": base,

@@ -265,7 +265,7 @@ def scored(*, money: bool) -> kw.Scored:
     frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
     base = kw.customers(kw.orders(frame if money else frame.drop(columns="amount")), "1998-06-30")
     spend = kw.fit(kw.GammaGamma, base.spend()) if money else None
-    return kw.score(base, kw.fit(kw.MBGNBD, base.cells()), spend, margin_rate=0.3 if money else None)
+    return kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, base.cells()), spend), kw.Terms(margin_rate=0.3 if money else None))
 
 
 def test_revenue_of_the_tiers_adds_up() -> None:

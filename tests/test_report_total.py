@@ -72,7 +72,7 @@ def _fits(base: kw.Customers) -> tuple[Any, Any]:
 
 
 def case(base: kw.Customers, fits: Any, **given: Any) -> Case:
-    scored = kw.score(base, *fits, margin_rate=0.3, **given)
+    scored = kw.score(base, kw.Fits(*fits), kw.Terms(margin_rate=0.3, headroom=True), kw.Beside(**given))
     table = scored.rows.kept("written")
     told = total_facts(base, table, scored.terms, scored.total)
     assert told is not None
@@ -103,7 +103,7 @@ class TestSums:
         assert linked.facts["history"]["realised"] == pytest.approx(float(frame.value_realised.sum()))
 
     def test_past_cash_of_referrals(self, linked: Case) -> None:
-        made = linked.scored.total.given.referrals
+        made = linked.scored.total.beside.referrals
         assert made is not None
         history = linked.facts["history"]
         assert history["incentives"] == pytest.approx(made.incentive.sum())
@@ -156,7 +156,7 @@ class TestSums:
     def test_without_amounts_there_is_none(self, base: kw.Customers, fits: Any) -> None:
         frame = base.orders.engine.pandas(f"select customer_id, day from {base.orders.occasions} limit 200")
         bare = kw.customers(kw.orders(frame, date="day"), "1998-03-31")
-        scored = kw.score(bare, fits[0])
+        scored = kw.score(bare, kw.Fits(fits[0]))
         assert total_facts(bare, "unused", scored.terms, scored.total) is None
         assert total_facts(base, "unused", scored.terms, None) is None
 

@@ -21,7 +21,7 @@ from conftest import Said
 from klantwaarde.data.grouped import grouped
 from klantwaarde.data.returns import netted_totals
 from klantwaarde.data.split import holdout
-from klantwaarde.movement import Terms, periods
+from klantwaarde.movement import Method, periods
 from klantwaarde.pipeline import run
 from klantwaarde.settings import read_settings
 
@@ -215,7 +215,11 @@ def test_expected_money_does_not_depend_on_the_day_of_the_return(how: dict[str, 
     for days in (0 * delay, delay):
         base = kw.customers(kw.orders(lines_of(bought, days), **how), "2023-12-31")
         timing, spend = kw.fit(kw.MBGNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())
-        scored.append(kw.score(base, timing, spend, category="category").to_pandas().set_index("customer_id"))
+        scored.append(
+            kw.score(base, kw.Fits(timing, spend), beside=kw.Beside(category="category"))
+            .to_pandas()
+            .set_index("customer_id")
+        )
     same, late = (one.sort_index() for one in scored)
     pd.testing.assert_frame_equal(same[EXPECTED], late[EXPECTED], check_exact=False, rtol=1e-12)
     assert late.rlv.sum() > 0
@@ -368,9 +372,9 @@ def test_the_ledger_closes_over_cancelled_first_orders() -> None:
     bought["delay"] = np.where(cancelled, 300, 1)
     bought = bought[~(cancelled & (bought.day > 400))]
     orders = kw.orders(lines_of(bought, bought.delay))
-    terms = Terms(kw.MBGNBD, 0.1, None, "12 months", "rlv", "week")
+    method = Method(kw.MBGNBD, kw.Terms(rank_by="rlv"), "week")
     days = (dt.date(2022, 9, 30), dt.date(2022, 12, 31), dt.date(2023, 9, 30))
-    found = periods(orders, days, terms, lambda _: None)
+    found = periods(orders, days, method, lambda _: None)
     assert found[0].ledger.total.closing == found[1].ledger.total.opening > 0
     for each in found:
         told, account = each.statement, each.ledger.total

@@ -54,12 +54,12 @@ def _small() -> Scene:
 
 @pytest.fixture(scope="module", name="scored")
 def _scored(small: Scene) -> pd.DataFrame:
-    return kw.score(*small, margin_rate=0.3).to_pandas()
+    return kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(margin_rate=0.3, headroom=True)).to_pandas()
 
 
 def test_the_columns_are_those_of_the_schema(small: Scene, scored: pd.DataFrame) -> None:
     assert list(scored) == [name for name, _, _ in SCORED]
-    assert kw.score(*small).to_arrow().column_names == list(scored)
+    assert kw.score(small[0], kw.Fits(*small[1:])).to_arrow().column_names == list(scored)
 
 
 def test_everyone_is_in_it_once(small: Scene, scored: pd.DataFrame) -> None:
@@ -99,7 +99,9 @@ def test_nothing_is_empty_or_infinite_elsewhere(scored: pd.DataFrame) -> None:
 @pytest.mark.parametrize("Model", [kw.NBD, kw.BGNBD, kw.MBGNBD, kw.ParetoNBD])
 def test_values_follow_from_the_kernels(Model: Any) -> None:
     base, fit, spend = scene(shop(120), Model)
-    found = kw.score(base, fit, spend, margin_rate=0.3, annual_discount_rate=0.15, horizon="26 weeks").to_pandas()
+    found = kw.score(
+        base, kw.Fits(fit, spend), kw.Terms(margin_rate=0.3, annual_discount_rate=0.15, horizon="26 weeks")
+    ).to_pandas()
     found = found[found.reason.isna()]
     history = (found.x.to_numpy(float), found.t_x.to_numpy(float), found["T"].to_numpy(float))
     delta = np.log(1.15) * 7 / 365.25
@@ -154,7 +156,7 @@ def test_history_columns_against_pandas(scored: pd.DataFrame) -> None:
 @pytest.mark.parametrize("rank_by", ["last_year", "rlv", "realised"])
 def test_ranks_and_tiers(small: Scene, rank_by: Any) -> None:
     """Ordered as said, ties by value then id; sizes by ceiling."""
-    found = kw.score(*small, rank_by=rank_by).to_pandas()
+    found = kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(rank_by=rank_by)).to_pandas()
     by = {"last_year": "value_last_year", "rlv": "rlv", "realised": "value_realised"}[rank_by]
     active = found.tier != "inactive"
     # The inactive have nothing in the last year to be ranked by: they follow by residual value.
@@ -175,7 +177,8 @@ def test_ties_go_by_id() -> None:
     frame = pd.DataFrame(
         {"customer_id": list("dbca") * 2, "date": pd.to_datetime(["1998-05-01"] * 4 + ["1998-06-01"] * 4)}
     )
-    found = kw.score(*scene(frame.assign(amount=5.0))).to_pandas()
+    base, *fits = scene(frame.assign(amount=5.0))
+    found = kw.score(base, kw.Fits(*fits)).to_pandas()
     assert found.customer_id.tolist() == list("abcd")
 
 
@@ -206,7 +209,7 @@ def test_tiers_of_small_bases(active: int) -> None:
     frame = pd.DataFrame({"customer_id": [*ids, *ids, "away"], "date": days, "amount": amount})
     base = kw.customers(kw.orders(frame), AS_OF)
     made = kw.Fit(kw.NBD(1.0, 10.0), 0.0, np.eye(2), {}, "converged", "", 1, 1, unit="week")
-    found = kw.score(base, made).to_pandas()
+    found = kw.score(base, kw.Fits(made)).to_pandas()
     assert found.customer_id.tolist() == [*ids, "away"]
     expected = [tier for tier, size in zip(TIERS, tier_sizes(active), strict=False) for _ in range(size)]
     assert found.tier.tolist() == [*expected, "inactive"]
@@ -214,12 +217,15 @@ def test_tiers_of_small_bases(active: int) -> None:
 
 def test_the_order_of_lines_does_not_matter() -> None:
     frame = shop(150)
-    one, two = (kw.score(*scene(f)).to_pandas() for f in (frame, frame.sample(frac=1, random_state=1)))
+    scenes = [scene(f) for f in (frame, frame.sample(frac=1, random_state=1))]
+    one, two = (kw.score(base, kw.Fits(*fits)).to_pandas() for base, *fits in scenes)
     pd.testing.assert_frame_equal(one, two)
 
 
 def test_margin_rate_scales_value(small: Scene) -> None:
-    full, part = (kw.score(*small, margin_rate=rate).to_pandas() for rate in (None, 0.25))
+    full, part = (
+        kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(margin_rate=rate)).to_pandas() for rate in (None, 0.25)
+    )
     for name in ("rlv", "value_realised", "value_last_year"):
         np.testing.assert_allclose(part[name], 0.25 * full[name], atol=1e-4, err_msg=name)
     for name in ("revenue", "p_alive", "dert", "expected_spend", "rank", "tier"):
@@ -230,7 +236,7 @@ def test_margin_rate_scales_value(small: Scene) -> None:
 def test_margins_of_the_lines_prevail() -> None:
     frame = shop(150).assign(margin=lambda f: (f.amount * 0.4).round(2))
     base, fit, spend = scene(frame, margin="margin")
-    scored = kw.score(base, fit, spend)
+    scored = kw.score(base, kw.Fits(fit, spend))
     found = scored.to_pandas().set_index("customer_id").sort_index()
     by = frame.groupby("customer_id")
     np.testing.assert_allclose(found.value_realised, by.margin.sum())
@@ -239,11 +245,11 @@ def test_margins_of_the_lines_prevail() -> None:
     known = found[found.reason.isna()]
     np.testing.assert_allclose(known.rlv, rate * known.expected_spend * known.dert)
     with pytest.raises(kw.BadParameters, match="leave margin_rate= out"):
-        kw.score(base, fit, spend, margin_rate=0.3)
+        kw.score(base, kw.Fits(fit, spend), kw.Terms(margin_rate=0.3))
 
 
 def test_the_four_ways_out_agree(small: Scene, tmp_path: Path) -> None:
-    scored = kw.score(*small, margin_rate=0.3)
+    scored = kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(margin_rate=0.3))
     pandas = scored.to_pandas()
     path = scored.write(tmp_path / "it's.parquet")
     for table in (scored.to_arrow(), scored.to_polars().to_arrow(), pq.read_table(path)):
@@ -263,7 +269,7 @@ def test_the_four_ways_out_agree(small: Scene, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rank_by", ["last_year", "rlv", "realised"])
 def test_the_pyramid_adds_up(small: Scene, rank_by: Any) -> None:
-    scored = kw.score(*small, rank_by=rank_by)
+    scored = kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(rank_by=rank_by))
     found, bands = scored.to_pandas(), kw.pyramid(scored)
     assert [band.tier for band in bands] == list(TIERS)
     assert sum(band.customers for band in bands) == len(found)
@@ -286,7 +292,8 @@ def test_the_pyramid_adds_up(small: Scene, rank_by: Any) -> None:
 
 def test_empty_tiers_are_there() -> None:
     frame = pd.DataFrame({"customer_id": [1, 1], "date": pd.to_datetime(["1998-05-01", "1998-06-01"]), "amount": 5.0})
-    bands = kw.pyramid(kw.score(*scene(frame)))
+    base, *fits = scene(frame)
+    bands = kw.pyramid(kw.score(base, kw.Fits(*fits)))
     assert [(band.tier, band.customers) for band in bands] == [
         ("top", 1), ("large", 0), ("medium", 0), ("small", 0), ("inactive", 0),
     ]  # fmt: skip
@@ -337,7 +344,7 @@ class TestWords:
     @pytest.mark.parametrize("rate", [0, -0.3, 1.01, 30])
     def test_no_margin_rates(self, small: Scene, rate: float) -> None:
         with pytest.raises(kw.BadParameters, match="thirty cents on the euro"):
-            kw.score(*small, margin_rate=rate)
+            kw.score(small[0], kw.Fits(*small[1:]), kw.Terms(margin_rate=rate))
 
     def test_units_do_not_change_the_values(self) -> None:
         """Scored in weeks and in days: the same people, worth the same."""
@@ -345,7 +352,7 @@ class TestWords:
         r, alpha, s, beta = fit.model
         days = kw.customers(base.orders, AS_OF, "day")
         daily = kw.Fit(kw.ParetoNBD(r, 7 * alpha, s, 7 * beta), 0.0, fit.covariance, {}, "", "", 1, 1, unit="day")
-        one, two = kw.score(base, fit, spend).to_pandas(), kw.score(days, daily, spend).to_pandas()
+        one, two = kw.score(base, kw.Fits(fit, spend)).to_pandas(), kw.score(days, kw.Fits(daily, spend)).to_pandas()
         for name in ("p_alive", "p_active", "expected_orders", "dert", "rlv"):
             np.testing.assert_allclose(one[name], two[name], rtol=1e-9, err_msg=name)
         np.testing.assert_allclose(one["T"] * 7, two["T"])
@@ -353,12 +360,12 @@ class TestWords:
     def test_other_misuse(self, small: Scene) -> None:
         base, fit, spend = small
         with pytest.raises(kw.BadParameters, match="last_year, rlv, realised"):
-            kw.score(base, fit, spend, rank_by="height")  # type: ignore[arg-type]
+            kw.score(base, kw.Fits(fit, spend), kw.Terms(rank_by="height"))  # type: ignore[arg-type]
         with pytest.raises(kw.BadParameters, match="is a spend model"):
-            kw.score(base, spend)
+            kw.score(base, kw.Fits(spend))
         timing = kw.customers(kw.orders(shop(), amount=None), AS_OF)
         with pytest.raises(kw.BadParameters, match="carry no amounts"):
-            kw.score(timing, fit, spend)
+            kw.score(timing, kw.Fits(fit, spend))
 
 
 def test_margins_of_some_lines() -> None:
@@ -369,7 +376,7 @@ def test_margins_of_some_lines() -> None:
     )
     base = kw.customers(kw.orders(frame, margin="margin"))
     model = kw.fit(kw.MBGNBD, kw.Cells([0, 1, 2], [0, 1, 5], [4, 4, 6]))
-    scored = kw.score(base, model)
+    scored = kw.score(base, kw.Fits(model))
     assert scored.terms.margin_rate == pytest.approx(0.4)
     told = scored.to_pandas().set_index("customer_id")
     assert told.loc["c", ["value_realised", "value_last_year"]].tolist() == [0, 0]

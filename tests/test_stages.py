@@ -40,7 +40,7 @@ def scene(frame: Any, as_of: Any = AS_OF, Model: Any = kw.ParetoNBD, **how: Any)
     orders = kw.orders(frame, **how)
     base = kw.customers(orders, as_of)
     spend = kw.fit(kw.GammaGamma, base.spend()) if orders.has_money else None
-    return Scene(kw.score(base, kw.fit(Model, base.cells()), spend), orders)
+    return Scene(kw.score(base, kw.Fits(kw.fit(Model, base.cells()), spend)), orders)
 
 
 def shop(seed: int = 1, customers: int = 300) -> pd.DataFrame:

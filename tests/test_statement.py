@@ -305,7 +305,11 @@ def pair() -> list[kw.Scored]:
     orders = kw.orders(table)
     bases = [kw.customers(orders, day) for day in ("2024-06-30", "2024-12-31")]
     return [
-        kw.score(base, kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend()), margin_rate=rate)
+        kw.score(
+            base,
+            kw.Fits(kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())),
+            kw.Terms(margin_rate=rate),
+        )
         for base, rate in zip(bases, (0.3, 0.35), strict=True)
     ]
 
@@ -339,7 +343,7 @@ def test_scored_customers(pair: list[kw.Scored]) -> None:
 
 def test_same_parameters_leave_no_model_change(pair: list[kw.Scored]) -> None:
     before, after = pair
-    same = kw.score(after.customers, before.fit, before.spend, margin_rate=0.3)
+    same = kw.score(after.customers, kw.Fits(before.fit, before.spend), kw.Terms(margin_rate=0.3))
     told = statement(before, same)
     assert told.model_change == 0
     assert statement(before, same, method="lmdi").experience == told.experience

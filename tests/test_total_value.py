@@ -19,7 +19,7 @@ from klantwaarde.data.link_demo import simulated_links
 
 Cli = Callable[..., Said]
 AS_OF = "1998-03-31"
-TERMS: dict[str, Any] = {"margin_rate": 0.3}
+TERMS: dict[str, Any] = {"margin_rate": 0.3, "headroom": True}
 
 
 @pytest.fixture(scope="module", name="base")
@@ -46,7 +46,7 @@ def adds_up(frame: pd.DataFrame) -> None:
 
 class TestRows:
     def test_they_add_up(self, base: kw.Customers, fits: Any, linked: dict[str, Any]) -> None:
-        scored = kw.score(base, *fits, **TERMS, **linked, influence_share=0.1)
+        scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(**linked, influence_share=0.1))
         frame, through = scored.to_pandas(), scored.total.indirect
         assert through is not None
         adds_up(frame)
@@ -59,7 +59,7 @@ class TestRows:
         assert through.closes < 1e-12
 
     def test_as_the_books_of_the_kernel(self, base: kw.Customers, fits: Any, linked: dict[str, Any]) -> None:
-        scored = kw.score(base, *fits, **TERMS, referrals=linked["referrals"])
+        scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(referrals=linked["referrals"]))
         frame = scored.to_pandas().set_index("customer_id")
         links = linked["referrals"]
         nodes = base.engine.pandas(f"select * from {links.nodes} order by node")
@@ -83,7 +83,7 @@ class TestRows:
     def test_profiles_are_cut_at_the_medians_of_those_above_zero(
         self, base: kw.Customers, fits: Any, linked: dict[str, Any]
     ) -> None:
-        frame = kw.score(base, *fits, **TERMS, referrals=linked["referrals"]).to_pandas()
+        frame = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(referrals=linked["referrals"])).to_pandas()
         rlv_cut, crv_cut = (frame[name][frame[name] > 0].median() for name in ("rlv", "crv"))
         large, bringing = frame.rlv.fillna(0) >= rlv_cut, frame.crv >= crv_cut
         expected = np.select([large & bringing, large, bringing], ["champion", "affluent", "advocate"], "miser")
@@ -91,27 +91,27 @@ class TestRows:
         assert frame.profile.nunique() == 4
 
     def test_headroom_is_that_of_the_kernel(self, base: kw.Customers, fits: Any) -> None:
-        scored = kw.score(base, *fits, **TERMS)
+        scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS))
         frame = scored.to_pandas().dropna(subset=["rlv"])
         history = (frame.x.to_numpy(float), frame.t_x.to_numpy(), frame["T"].to_numpy())
         expected = kw.headroom(fits[0].model, scored.terms.delta, *history, 0.3 * frame.expected_spend.to_numpy())
         np.testing.assert_allclose(frame.potential, expected, rtol=1e-12)
 
     def test_potential_rests_on_pareto_nbd_whatever_scores(self, base: kw.Customers, fits: Any) -> None:
-        other = kw.score(base, kw.fit(kw.MBGNBD, base.cells()), fits[1], potential=fits[0], **TERMS)
+        other = kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, base.cells()), fits[1], potential=fits[0]), kw.Terms(**TERMS))
         assert other.potential.name == "pareto_nbd"
         assert (other.to_pandas().potential >= 0).all()
         with pytest.raises(kw.BadParameters, match="rests on a Pareto/NBD"):
-            kw.score(base, fits[0], fits[1], potential=kw.fit(kw.BGNBD, base.cells()))
+            kw.score(base, kw.Fits(fits[0], fits[1], potential=kw.fit(kw.BGNBD, base.cells())))
 
     def test_without_links_nothing_is_claimed(self, base: kw.Customers, fits: Any) -> None:
-        frame = kw.score(base, *fits, **TERMS).to_pandas()
+        frame = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS)).to_pandas()
         columns = ["crv", "referral_value", "influence_value", "attributed_away", "future_referrals", "profile"]
         assert frame[[*columns, "total_accountable", "total_attributed", "cross_sell"]].isna().all().all()
         assert frame.potential.notna().all()
 
     def test_future_referrals_follow_the_stream(self, base: kw.Customers, fits: Any, linked: dict[str, Any]) -> None:
-        scored = kw.score(base, *fits, **TERMS, referrals=linked["referrals"])
+        scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(referrals=linked["referrals"]))
         through = scored.total.indirect
         assert through is not None
         assert through.forward is not None
@@ -134,7 +134,7 @@ class TestRows:
         self, base: kw.Customers, fits: Any, linked: dict[str, Any]
     ) -> None:
         """The simulated links have nothing to do with who bought when."""
-        scored = kw.score(base, *fits, **TERMS, influence=linked["influence"])
+        scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(influence=linked["influence"]))
         through = scored.total.indirect
         assert through is not None
         assert through.estimate is not None
@@ -158,9 +158,9 @@ class TestPeersAndCategories:
         fit, spend = kw.fit(kw.ParetoNBD, base.cells()), None
         told = kw.attributes(shops, base)
         with pytest.raises(kw.BadParameters, match="no column 'town'"):
-            kw.score(base, fit, spend, attributes=told, peers="town")
-        scored = kw.score(base, fit, spend, attributes=told, peers="shop")
-        beside = scored.total.beside
+            kw.score(base, kw.Fits(fit, spend), beside=kw.Beside(attributes=told, peers="town"))
+        scored = kw.score(base, kw.Fits(fit, spend), beside=kw.Beside(attributes=told, peers="shop"))
+        beside = scored.total.peers
         assert beside is not None
         assert beside.peers.earned
         gamma = dict(zip(beside.names, beside.peers.gamma, strict=True))
@@ -168,7 +168,7 @@ class TestPeersAndCategories:
 
     def test_cross_sell_needs_a_category(self, base: kw.Customers, fits: Any) -> None:
         with pytest.raises(kw.BadParameters, match="no column 'category'"):
-            kw.score(base, *fits, category="category")
+            kw.score(base, kw.Fits(*fits), beside=kw.Beside(category="category"))
 
     def test_who_owns_all_has_nothing_left_to_buy(self) -> None:
         lines = kw.simulate(kw.ParetoNBD(1.0, 10.0, 0.6, 40.0), 800, start="2021-01-01", end="2023-12-31", seed=3)
@@ -179,7 +179,9 @@ class TestPeersAndCategories:
         )
         base = kw.customers(kw.orders(orders), "2023-12-31")
         scored = kw.score(
-            base, kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend()), category="kind"
+            base,
+            kw.Fits(kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())),
+            beside=kw.Beside(category="kind"),
         )
         frame = scored.to_pandas().set_index("customer_id")
         owned = orders.to_pandas().groupby("customer_id").kind.nunique().reindex(frame.index)
@@ -256,7 +258,9 @@ def test_equal_on_spark(session: Any, tmp_path: Path) -> None:
             "influence": kw.influence(paths["influence"], base),
         }
         fits = kw.fit(kw.ParetoNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())
-        frames.append(kw.score(base, *fits, **TERMS, **links, influence_share=0.1).to_pandas())
+        frames.append(
+            kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS), kw.Beside(**links, influence_share=0.1)).to_pandas()
+        )
     one, other = frames
     for name in ("potential", "crv", "referral_value", "influence_value", "attributed_away", "future_referrals",
                  "total_accountable", "total_attributed"):  # fmt: skip

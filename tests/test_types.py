@@ -95,7 +95,7 @@ def test_ids_come_back_as_they_went_in_from_everywhere(kind: str, tmp_path: Path
     kept = pq.read_table(tmp_path / "out" / "customers.parquet").column("customer_id").to_pylist()
     orders = kw.orders(path)
     base = kw.customers(orders)
-    scored = kw.score(base, kw.fit(kw.NBD, base.cells()), kw.fit(kw.GammaGamma, base.spend()))
+    scored = kw.score(base, kw.Fits(kw.fit(kw.NBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())))
     tables = [scored, kw.stages(scored, orders), base]
     back = [first, kept, *(list(table.to_arrow().column("customer_id").to_pylist()) for table in tables)]
     assert [sorted(map(plain, found)) for found in back] == [ids] * 5

@@ -65,14 +65,14 @@ def same(one: pd.DataFrame, other: pd.DataFrame, rel: float = 1e-9) -> bool:
 
 @pytest.fixture(scope="module", name="matched")
 def _matched(base: kw.Customers, fits: Any, beside: dict[str, Any]) -> pd.DataFrame:
-    return kw.score(base, *fits, margin_rate=0.3, **beside).to_pandas()
+    return kw.score(base, kw.Fits(*fits), kw.Terms(margin_rate=0.3), kw.Beside(**beside)).to_pandas()
 
 
 @every_unit
 def test_the_customers_unit_changes_no_column(
     base: kw.Customers, fits: Any, beside: dict[str, Any], matched: pd.DataFrame, unit: str
 ) -> None:
-    scored = kw.score(base.in_unit(unit), *fits, margin_rate=0.3, **beside)
+    scored = kw.score(base.in_unit(unit), kw.Fits(*fits), kw.Terms(margin_rate=0.3), kw.Beside(**beside))
     assert (scored.terms.unit, scored.customers.unit) == ("week", "week")
     same(scored.to_pandas(), matched)
 
@@ -84,7 +84,9 @@ def test_the_fits_unit_changes_times_alone(
     cells = base.cells()
     timing = in_unit(fits[0], unit, float((cells.n * cells.x).sum()))
     for other in ("day", "year"):
-        frame = kw.score(base.in_unit(other), timing, fits[1], margin_rate=0.3, **beside).to_pandas()
+        frame = kw.score(
+            base.in_unit(other), kw.Fits(timing, fits[1]), kw.Terms(margin_rate=0.3), kw.Beside(**beside)
+        ).to_pandas()
         for name in ("t_x", "T"):
             frame[name] *= UNITS[unit] / 7
         # The stream of referrals is fitted anew in each unit, by a search that stops within 1e-6.
@@ -96,9 +98,9 @@ def test_the_fits_unit_changes_times_alone(
 @every_unit
 def test_a_potential_fit_of_another_unit_gives_the_same_headroom(base: kw.Customers, fits: Any, unit: str) -> None:
     timing = kw.fit(kw.MBGNBD, base.cells())
-    expected = kw.score(base, timing, fits[1], potential=fits[0]).to_pandas()
+    expected = kw.score(base, kw.Fits(timing, fits[1], potential=fits[0])).to_pandas()
     other = in_unit(fits[0], unit)
-    same(kw.score(base, timing, fits[1], potential=other).to_pandas(), expected)
+    same(kw.score(base, kw.Fits(timing, fits[1], potential=other)).to_pandas(), expected)
     assert unit == "week" or other.model.alpha != fits[0].model.alpha
 
 
@@ -111,15 +113,19 @@ def test_a_model_in_another_unit_answers_the_same(fits: Any) -> None:
 
 @every_unit
 def test_stages_of_customers_in_another_unit(base: kw.Customers, fits: Any, unit: str) -> None:
-    first, other = (kw.stages(kw.score(one, *fits), base.orders).to_pandas() for one in (base, base.in_unit(unit)))
+    first, other = (
+        kw.stages(kw.score(one, kw.Fits(*fits)), base.orders).to_pandas() for one in (base, base.in_unit(unit))
+    )
     assert same(first, other)
 
 
 def test_the_statement_between_scores_of_two_units(base: kw.Customers, fits: Any) -> None:
     early = kw.customers(base.orders, "1997-12-31")
     timing = kw.fit(kw.ParetoNBD, early.cells())
-    weeks = kw.statement(kw.score(early, timing, fits[1]), kw.score(base, *fits), base.orders)
-    mixed = kw.statement(kw.score(early, in_unit(timing, "day"), fits[1]), kw.score(base, *fits), base.orders)
+    weeks = kw.statement(kw.score(early, kw.Fits(timing, fits[1])), kw.score(base, kw.Fits(*fits)), base.orders)
+    mixed = kw.statement(
+        kw.score(early, kw.Fits(in_unit(timing, "day"), fits[1])), kw.score(base, kw.Fits(*fits)), base.orders
+    )
     for name in ("opening", "unwind", "released", "spend", "frequency", "retention", "new_customers", "closing"):
         assert float(getattr(mixed, name)) == pytest.approx(float(getattr(weeks, name)), rel=1e-6), name
 

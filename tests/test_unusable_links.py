@@ -82,8 +82,10 @@ def test_referrals_without_a_usable_line_beside_influence(orders: Path) -> None:
     fits = kw.fit(kw.NBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())
     moved = kw.influence(pd.DataFrame({"source_id": ["c1@x.nl"], "target_id": ["c2@x.nl"]}), base)
     none = kw.referrals(pd.DataFrame({"referrer_id": ["x"], "referred_id": ["y"]}), base)
-    frame = kw.score(base, *fits, influence=moved, referrals=none, influence_share=0.1).to_pandas()
-    expected = kw.score(base, *fits, influence=moved, influence_share=0.1).to_pandas()
+    frame = kw.score(
+        base, kw.Fits(*fits), beside=kw.Beside(influence=moved, referrals=none, influence_share=0.1)
+    ).to_pandas()
+    expected = kw.score(base, kw.Fits(*fits), beside=kw.Beside(influence=moved, influence_share=0.1)).to_pandas()
     pd.testing.assert_frame_equal(frame, expected)
 
 

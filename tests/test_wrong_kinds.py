@@ -26,7 +26,8 @@ class Scene:
         self.customers = kw.customers(self.orders, AS_OF)
         self.fit = kw.fit(kw.ParetoNBD, self.customers.cells())
         self.spend = kw.fit(kw.GammaGamma, self.customers.spend())
-        self.scored = kw.score(self.customers, self.fit, self.spend)
+        self.fits = kw.Fits(self.fit, self.spend)
+        self.scored = kw.score(self.customers, self.fits)
         self.links = kw.referrals(pd.DataFrame({"referrer_id": ["c1"], "referred_id": ["c2"]}), self.customers)
         self.moved = kw.influence(pd.DataFrame({"source_id": ["c1"], "target_id": ["c2"]}), self.customers)
 
@@ -39,14 +40,18 @@ def _scene() -> Scene:
 MODEL = kw.ParetoNBD(0.5, 10.0, 0.5, 10.0)
 WRONG: dict[str, tuple[Callable[[Scene], Any], list[str]]] = {
     "score of a frame": (
-        lambda s: kw.score(s.frame, s.fit),
+        lambda s: kw.score(s.frame, s.fits),
         ["type Customers", "DataFrame (of pandas)"],
     ),
-    "score of orders": (lambda s: kw.score(s.orders, s.fit), ["type Customers", "Orders was handed in"]),
-    "score with a model": (lambda s: kw.score(s.customers, MODEL), ["type Fit", "ParetoNBD", "kw.fit("]),
-    "score with a class": (lambda s: kw.score(s.customers, kw.ParetoNBD), ["type Fit", "the class ParetoNBD"]),
-    "score with a spend model": (lambda s: kw.score(s.customers, s.fit, s.spend.model), ["spend", "GammaGamma was"]),
-    "score the other way round": (lambda s: kw.score(s.fit, s.customers), ["type Customers", "Fit was handed in"]),
+    "score of orders": (lambda s: kw.score(s.orders, s.fits), ["type Customers", "Orders was handed in"]),
+    "score with a model": (lambda s: kw.score(s.customers, MODEL), ["type Fits", "ParetoNBD", "kw.fits("]),
+    "score with a class": (lambda s: kw.score(s.customers, kw.ParetoNBD), ["type Fits", "the class ParetoNBD"]),
+    "fits with a spend model": (lambda s: kw.Fits(s.fit, s.spend.model), ["spend", "GammaGamma was"]),
+    "fits the other way round": (lambda s: kw.Fits(s.spend, s.fit), ["spend model", "timing model first"]),
+    "fits of two timing models": (lambda s: kw.Fits(s.fit, s.fit), ["timing model", "kw.GammaGamma"]),
+    "score the other way round": (lambda s: kw.score(s.fits, s.customers), ["type Customers", "Fits was handed in"]),
+    "score with terms as a dict": (lambda s: kw.score(s.customers, s.fits, {"tau": 0.9}), ["type Terms", "dict"]),
+    "terms with links beside": (lambda s: kw.Beside(referrals=s.frame), ["type Links", "kw.referrals("]),
     "pyramid of a frame": (lambda s: kw.pyramid(s.frame), ["type Scored", "DataFrame", "kw.score("]),
     "stages the other way round": (lambda s: kw.stages(s.orders, s.scored), ["type Scored", "Orders was handed in"]),
     "stages of scores twice": (lambda s: kw.stages(s.scored, s.scored), ["type Orders", "Scored was handed in"]),

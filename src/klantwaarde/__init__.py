@@ -40,13 +40,14 @@ from klantwaarde.network.seeds import Seeds, plain_ranking, seeds, spread
 from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
 from klantwaarde.simulate import simulate
 from klantwaarde.validate.backtest import backtest
-from klantwaarde.validate.choose import choose
+from klantwaarde.validate.choose import choose, fits
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import mask_category, split_wallet
 from klantwaarde.value.cross_sell import cross_sell
 from klantwaarde.value.peers import fit_peers
 from klantwaarde.value.potential import frontier, headroom
 from klantwaarde.value.score import Scored, score
+from klantwaarde.value.terms import Beside, Fits, Terms
 from klantwaarde.value.total import Books, books, conservation
 
 __version__ = version("klantwaarde")
@@ -57,10 +58,12 @@ __all__ = [
     "NBD",
     "BadOrders",
     "BadParameters",
+    "Beside",
     "Books",
     "Cells",
     "Customers",
     "Fit",
+    "Fits",
     "GammaGamma",
     "HMMFit",
     "Influence",
@@ -80,6 +83,7 @@ __all__ = [
     "SpendCells",
     "Stages",
     "Statement",
+    "Terms",
     "attributes",
     "attribution_matrix",
     "backtest",
@@ -103,6 +107,7 @@ __all__ = [
     "fit",
     "fit_hmm",
     "fit_peers",
+    "fits",
     "frontier",
     "frontier_calibration",
     "future_cohorts",

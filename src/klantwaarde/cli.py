@@ -48,7 +48,7 @@ from klantwaarde.pipeline import Run, run
 from klantwaarde.screen import one_line, put, put_script, say, show, words
 from klantwaarde.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.validate.backtest import Backtest, Score, backtest, check_models
-from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, wishes_of
+from klantwaarde.value.inside import DIALECTS, TABLES, base_of, counting_script, scoring_script, terms_of
 from klantwaarde.wording.message import from_data, from_kept
 
 DEMO_TITLES = {
@@ -196,7 +196,7 @@ def sql_command(
     if fit is None or cells is None:
         put_script(counting_script(base).rstrip("\n"))
         return
-    put_script(scoring_script(base, wishes_of(vars(settings)), fit, cells, out).rstrip("\n"))
+    put_script(scoring_script(base, terms_of(vars(settings)), fit, cells, out).rstrip("\n"))
     say(f"scores to load: {out}/{TABLES[0]}, {out}/{TABLES[1]}")
 
 

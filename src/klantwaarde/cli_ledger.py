@@ -21,9 +21,9 @@ from klantwaarde.manual import Command
 from klantwaarde.models import MODELS
 from klantwaarde.movement import (
     STATEMENT,
+    Method,
     Period,
     Standing,
-    Terms,
     calibrated,
     dates_between,
     periods,
@@ -34,7 +34,7 @@ from klantwaarde.options import ENDINGS, AsJson, Config, Source, app, print_json
 from klantwaarde.outputs import check_list, read_by
 from klantwaarde.report.speech import Speech
 from klantwaarde.screen import one_line, say, show, words
-from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings
+from klantwaarde.settings import SOURCE, Settings, read_orders, read_settings, terms
 from klantwaarde.validate.choose import choose
 from klantwaarde.value.opportunity import refuse_missing_attribute
 
@@ -131,18 +131,10 @@ def _found(
     if to is not None and read_day(to, "period") not in days[1:]:
         raise BadParameters(f"No period ends on {to}. They end on {', '.join(map(str, days[1:]))}.")
     name = choose(base).model if settings.model == "auto" else settings.model
-    terms = Terms(
-        MODELS[name],
-        settings.annual_discount_rate,
-        settings.margin_rate,
-        settings.horizon,
-        settings.rank_by,
-        settings.unit,
-        rules,
-        calibrated(orders, MODELS[name], base.as_of, settings.unit).cuts if rules == "default" else None,
-    )
+    cuts = calibrated(orders, MODELS[name], base.as_of, settings.unit).cuts if rules == "default" else None
+    method = Method(name, terms(settings), settings.unit, rules, cuts)
     known = attributes(settings.attributes, base) if settings.attributes else None
-    return periods(orders, days, terms, say, by, known)
+    return periods(orders, days, method, say, by, known)
 
 
 def _period(found: tuple[Period, ...], end: str | None) -> Period:
@@ -281,17 +273,8 @@ def stages_command(
     base = customers(orders, settings.as_of, settings.unit)
     name = choose(base).model if settings.model == "auto" else settings.model
     limits = calibrated(orders, MODELS[name], base.as_of, settings.unit)
-    terms = Terms(
-        MODELS[name],
-        settings.annual_discount_rate,
-        settings.margin_rate,
-        settings.horizon,
-        settings.rank_by,
-        settings.unit,
-        rules,
-        limits.cuts if rules == "default" else None,
-    )
-    found = standing_at(orders, base.as_of, terms)
+    method = Method(name, terms(settings), settings.unit, rules, limits.cuts if rules == "default" else None)
+    found = standing_at(orders, base.as_of, method)
     counts = found.stages.counts()
     changed = 0 if out is None else found.stages.write_counted(out)
     if as_json:

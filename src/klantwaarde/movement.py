@@ -10,15 +10,13 @@ from klantwaarde.asset.ledger import Account, Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.statement import Statement, opening_and_closing, statement
 from klantwaarde.calendar import FEWEST, month_end, read_step, year_before
-from klantwaarde.data.customers import Customers, customers
+from klantwaarde.data.customers import customers
 from klantwaarde.errors import BadParameters
-from klantwaarde.estimate.fit import fit
-from klantwaarde.estimate.result import Fit
 from klantwaarde.lifecycle.calibration import Calibration, calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts
 from klantwaarde.lifecycle.stages import Before, Stages, stages
-from klantwaarde.models import GammaGamma
 from klantwaarde.value.score import Scored, score
+from klantwaarde.value.terms import Fits, Terms, fits_of
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -80,51 +78,31 @@ def dates_between(first: dt.date, end: dt.date, every: str) -> tuple[dt.date, ..
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How the base is valued and staged at every date."""
+class Method:
+    """How the base is valued and staged at every date: a timing model, the terms, and the rules of stages."""
 
-    Model: Any
-    annual_discount_rate: float
-    margin_rate: float | None
-    horizon: str
-    rank_by: Any
+    model: type[Any] | str
+    terms: Terms
     unit: str
     rules: str = "default"
     cuts: Cuts | None = None
 
 
 def standing_at(
-    orders: Orders, day: dt.date, terms: Terms, earlier: Before | None = None, fits: tuple[Fit[Any], Any] | None = None
+    orders: Orders, day: dt.date, method: Method, earlier: Before | None = None, fits: Fits | None = None
 ) -> Standing:
     """The base at a day, by orders up to it and models fitted on them (or the ones given)."""
-    base = customers(orders, day, terms.unit)
-    timing, spend = fits or (fit(terms.Model, base.cells()), _spend(base))
-    scored = score(
-        base,
-        timing,
-        spend,
-        annual_discount_rate=terms.annual_discount_rate,
-        margin_rate=terms.margin_rate,
-        horizon=terms.horizon,
-        rank_by=terms.rank_by,
-        headroom=False,  # which no movement looks at
-    )
-    return staged(scored, orders, terms, earlier)
+    base = customers(orders, day, method.unit)
+    scored = score(base, fits or fits_of(base, method.model), method.terms)
+    return staged(scored, orders, method, earlier)
 
 
 def staged(
-    scored: Scored, orders: Orders, terms: Terms, earlier: Before | None = None, path: Path | None = None
+    scored: Scored, orders: Orders, method: Method, earlier: Before | None = None, path: Path | None = None
 ) -> Standing:
     """A scored base with its stages, which are written to a path where one is given."""
-    found = stages(scored, orders, rules=terms.rules, cuts=terms.cuts, previous=earlier)
+    found = stages(scored, orders, rules=method.rules, cuts=method.cuts, previous=earlier)
     return Standing(scored, found, found.kept(found.write(path) if path else None))
-
-
-def _spend(base: Customers) -> Fit[Any] | None:
-    if not base.orders.has_money or not base.totals["repeat_customers"]:
-        return None
-    cells = base.spend()
-    return fit(GammaGamma, cells) if len(cells) else None
 
 
 def period(before: Standing, after: Standing, orders: Orders, by: str | None = None, attributes: Any = None) -> Period:
@@ -171,14 +149,14 @@ def _has_money(scored: Scored) -> bool:
 
 
 def periods(
-    orders: Orders, days: tuple[dt.date, ...], terms: Terms, say: Say, by: str | None = None, attributes: Any = None
+    orders: Orders, days: tuple[dt.date, ...], method: Method, say: Say, by: str | None = None, attributes: Any = None
 ) -> tuple[Period, ...]:
     """The periods between these days, one after another; each date's models are fitted on the orders up to it."""
     found: list[Period] = []
     before: Standing | None = None
     for day in days:
         say(f"valuing and staging the base on {day}")
-        after = standing_at(orders, day, terms, before.kept if before else None)
+        after = standing_at(orders, day, method, before.kept if before else None)
         if before is not None:
             found.append(period(before, after, orders, by, attributes))
         before = after

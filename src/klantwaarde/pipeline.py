@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from klantwaarde import daily, movement
 from klantwaarde.asset.pyramid import Band, pyramid_of
 from klantwaarde.calendar import read_since
-from klantwaarde.data.cells import Cells
 from klantwaarde.data.customers import Customers, customers
 from klantwaarde.data.doctor import Sheet, reconciliation, sheet
 from klantwaarde.data.names import SCHEMA_VERSION
@@ -36,16 +35,17 @@ from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import done, whole_folder, write_text
 from klantwaarde.lifecycle.calibration import Calibration
 from klantwaarde.lifecycle.stages import stages
-from klantwaarde.models import MODELS, GammaGamma, ParetoNBD
+from klantwaarde.models import MODELS, ParetoNBD
 from klantwaarde.outputs import check_run
 from klantwaarde.progress import Clock, Say
 from klantwaarde.report.facts import facts, plain
-from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders
+from klantwaarde.settings import SOURCE, Settings, beside, check_periods, read_orders, terms
 from klantwaarde.shown import masked
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.same_base import refuse_new_orders
 from klantwaarde.validate.tracking import Tracking, tracking
-from klantwaarde.value.score import RankBy, Scored, score
+from klantwaarde.value.score import Scored, score
+from klantwaarde.value.terms import Fits, spend_fit
 
 OUTPUTS = ("customers.parquet", "stages.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
 RECORD = OUTPUTS[-1]
@@ -53,15 +53,12 @@ RECORD = OUTPUTS[-1]
 
 
 @dataclass(frozen=True)
-class Fits:
-    """The models that score, and how the timing model was chosen."""
+class Fitted:
+    """The models that score, and how they came about."""
 
-    timing: Fit[Any]
-    spend: Fit[Any] | None
-    choice: Choice | None
+    fits: Fits
+    choice: Choice | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    potential: Fit[Any] | None = None
-    """The Pareto/NBD fit that potential rests on, where the timing model is another one."""
     base: Mapping[str, Any] = field(default_factory=dict)
     """What is kept of the customers that they were fitted on."""
 
@@ -113,23 +110,24 @@ def run(
         looked = sheet(base)
         followed = _followed(base, clock)
         drift = daily.drifted(state, followed)
-        fits = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
-        clock.step("score", f"scoring with {fits.timing.name}")
-        scored = _score(settings, base, fits)
-        moved = _staged(settings, base, fits, scored, folder, clock)
+        models = _loaded(fitted, base) if fitted else _fitted(settings, base, followed, clock)
+        clock.step("score", f"scoring with {models.fits.timing.name}")
+        asked = terms(settings, headroom=True), beside(settings, base)
+        scored = score(base, models.fits, *asked, keep=settings.since is not None)
+        moved = _staged(settings, base, scored, folder, clock)
         clock.step("write", "writing the scored customers")
         table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
         bands = pyramid_of(table, settings.rank_by)
-        tracked = tracking(followed, fits.timing, base.totals["with_purchase"]) if _can_track(followed) else None
+        tracked = tracking(followed, scored.fit, base.totals["with_purchase"]) if _can_track(followed) else None
         staged = opened(base.engine, "staged", folder / "stages.parquet")
-        told = _facts(settings, base, scored, table, bands, looked, fits, tracked, staged) | {"movement": moved}
+        told = _facts(settings, base, scored, table, bands, looked, models, tracked, staged) | {"movement": moved}
         published = _published(settings, folder, clock)
         if published:
             past.enter_context(done(f"The table {settings.to_table} in {settings.to} was replaced."))
         clock.stop()
-        record = _record(settings, base, looked, fits, clock) | published | daily.record(state, drift)
-        _write_rest(folder, bands, fits, settings, told, record)
+        record = _record(settings, base, looked, models, clock) | published | daily.record(state, drift)
+        _write_rest(folder, bands, models, settings, told, record)
         daily.keep(state, folder / "model.json", drift, keep_model=settings.keep_model)
         if state is not None:
             past.enter_context(done(f"The batch is merged into {state.folder}: the same run again makes its results."))
@@ -152,7 +150,7 @@ def _followed(base: Customers, clock: Clock) -> Customers:
     return customers(sample(base, MOST), base.as_of, base.unit)
 
 
-def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clock) -> Fits:
+def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clock) -> Fitted:
     choice = None
     if settings.model == "auto":
         clock.step("choose", f"comparing {' and '.join(CANDIDATES)} on the last quarter")
@@ -161,61 +159,34 @@ def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clo
     clock.step("cells", "counting distinct histories")
     cells = base.cells()
     clock.step("fit", f"fitting {name} to {len(cells):,} histories")
-    timing: Fit[Any] = dataclasses.replace(fit(MODELS[name], cells), as_of=str(base.as_of))
-    whole = None if name == "pareto_nbd" else _fit_potential(cells, base, clock)
-    seen = {"first_order": str(base.totals["first_order"])}
-    return Fits(timing, _fit_spend(base, clock), choice, potential=whole, base=seen)
+    timing: Fit[Any] = fit(MODELS[name], cells)
+    potential = None
+    if name != "pareto_nbd":
+        clock.step("fit_potential", "fitting pareto_nbd, on which potential rests")
+        potential = fit(ParetoNBD, cells)
+    if base.orders.has_money:
+        clock.step("fit_spend", "fitting spend")
+    first = {"first_order": str(base.totals["first_order"])}
+    return Fitted(Fits(timing, spend_fit(base), potential), choice, base=first)
 
 
-def _fit_potential(cells: Cells, base: Customers, clock: Clock) -> Fit[Any]:
-    clock.step("fit_potential", "fitting pareto_nbd, on which potential rests")
-    return dataclasses.replace(fit(ParetoNBD, cells), as_of=str(base.as_of))
-
-
-def _fit_spend(base: Customers, clock: Clock) -> Fit[Any] | None:
-    if not base.orders.has_money or not base.totals["repeat_customers"]:
-        return None
-    clock.step("fit_spend", "fitting spend")
-    cells = base.spend()
-    if not len(cells):
-        return None
-    return dataclasses.replace(fit(GammaGamma, cells), as_of=str(base.as_of))
-
-
-def _loaded(path: str | Path, base: Customers) -> Fits:
+def _loaded(path: str | Path, base: Customers) -> Fitted:
     timing = load_fit(path, "timing")
     # A file without a spend fit was made of orders without amounts; a damaged one is a fault.
     has_spend = json.loads(Path(path).read_text(encoding="utf-8")).get("spend") is not None
     spend = load_fit(path, "spend") if has_spend and base.orders.has_money else None
     has_potential = json.loads(Path(path).read_text(encoding="utf-8")).get("potential") is not None
     whole = load_fit(path, "potential") if has_potential else None
-    return Fits(timing, spend, None, load_settings(path), whole, load_base(path))
+    return Fitted(Fits(timing, spend, whole), None, load_settings(path), load_base(path))
 
 
-def _score(settings: Settings, base: Customers, fits: Fits) -> Scored:
-    return score(
-        base,
-        fits.timing,
-        fits.spend,
-        annual_discount_rate=settings.annual_discount_rate,
-        margin_rate=settings.margin_rate,
-        horizon=settings.horizon,
-        rank_by=cast("RankBy", settings.rank_by),  # Settings has checked it
-        potential=fits.potential,
-        keep=settings.since is not None,
-        **beside(settings, base),
-    )
-
-
-def _staged(
-    settings: Settings, base: Customers, fits: Fits, scored: Scored, folder: Path, clock: Clock
-) -> dict[str, Any] | None:
+def _staged(settings: Settings, base: Customers, scored: Scored, folder: Path, clock: Clock) -> dict[str, Any] | None:
     """The stage of every customer in a file; and ledger, statement and pyramid movement since a day, if asked for."""
     clock.step("stages", "staging the customers")
-    limits = movement.calibrated(base.orders, type(fits.timing.model), base.as_of, base.unit)
+    limits = movement.calibrated(base.orders, type(scored.fit.model), base.as_of, base.unit)
     with base.engine.scope():
         if settings.since is not None:
-            return _movement(settings, settings.since, base, fits, scored, folder, clock, limits)
+            return _movement(settings, settings.since, base, scored, folder, clock, limits)
         stages(scored, base.orders, cuts=limits.cuts).write(folder / "stages.parquet")
         return None
 
@@ -224,7 +195,6 @@ def _movement(
     settings: Settings,
     since: str,
     base: Customers,
-    fits: Fits,
     scored: Scored,
     folder: Path,
     clock: Clock,
@@ -233,18 +203,10 @@ def _movement(
     earlier = Path(since) / "model.json"
     known = _earlier(earlier) if earlier.exists() else None
     day = known.as_of if known else read_since(since, base.as_of)
-    terms = movement.Terms(
-        type(fits.timing.model),
-        settings.annual_discount_rate,
-        settings.margin_rate,
-        settings.horizon,
-        settings.rank_by,
-        base.unit,
-        cuts=limits.cuts,
-    )
+    method = movement.Method(type(scored.fit.model), terms(settings), base.unit, cuts=limits.cuts)
     clock.step("movement", f"what changed since {day}")
-    before = movement.standing_at(base.orders, day, terms, fits=known.fits if known else None)
-    after = movement.staged(scored, base.orders, terms, before.kept, folder / "stages.parquet")
+    before = movement.standing_at(base.orders, day, method, fits=known.fits if known else None)
+    after = movement.staged(scored, base.orders, method, before.kept, folder / "stages.parquet")
     found = movement.period(before, after, base.orders)
     told, flows = movement.told(found, limits), movement.stage_flows(found)
     moved: dict[str, Any] = plain(told | {"flows": flows})
@@ -266,7 +228,7 @@ class _Earlier(NamedTuple):
     """The models of an earlier run, and the day they stand for."""
 
     as_of: dt.date
-    fits: tuple[Fit[Any], Fit[Any] | None]
+    fits: Fits
 
 
 def _earlier(path: Path) -> _Earlier:
@@ -274,7 +236,7 @@ def _earlier(path: Path) -> _Earlier:
     if timing.as_of is None:
         raise BadParameters(f"{path} does not say which day its models stand for. Give {named('since')} a day.")
     has_spend = json.loads(path.read_text(encoding="utf-8")).get("spend") is not None
-    return _Earlier(dt.date.fromisoformat(timing.as_of), (timing, load_fit(path, "spend") if has_spend else None))
+    return _Earlier(dt.date.fromisoformat(timing.as_of), Fits(timing, load_fit(path, "spend") if has_spend else None))
 
 
 def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> Relation:
@@ -305,7 +267,7 @@ def _facts(
     table: Relation,
     bands: tuple[Band, ...],
     looked: Sheet,
-    fits: Fits,
+    fitted: Fitted,
     tracked: Tracking | None,
     staged: Relation,
 ) -> dict[str, Any]:
@@ -315,11 +277,11 @@ def _facts(
         "currency": settings.currency,
         "version": version("klantwaarde"),
     }
-    fitted = (fits.timing, fits.spend, fits.choice)
-    return facts(base, table, scored.terms, bands, looked, *fitted, tracked, words, scored.total, staged)
+    models = (scored.fit, scored.spend, fitted.choice)
+    return facts(base, table, scored.terms, bands, looked, *models, tracked, words, scored.total, staged)
 
 
-def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, clock: Clock) -> dict[str, Any]:
+def _record(settings: Settings, base: Customers, looked: Sheet, fitted: Fitted, clock: Clock) -> dict[str, Any]:
     """What went in, what was left out and why, versions, seconds and peak memory."""
     profile, memory = base.orders.profile, peak_memory_mb()
     counted = ("no_customer", "no_date", "no_amount", "set_aside", "dropped", "left_out", "negative", "zero", "future")
@@ -340,8 +302,8 @@ def _record(settings: Settings, base: Customers, looked: Sheet, fits: Fits, cloc
         | {name: profile[name] for name in counted},
         "money": {name: str(value) for name, value in reconciliation(base).items()} if base.orders.has_money else None,
         "customers": base.totals["customers"],
-        "model": fits.timing.name,
-        "choice": fits.choice.reason if fits.choice else None,
+        "model": fitted.fits.timing.name,
+        "choice": fitted.choice.reason if fitted.choice else None,
         "ledger_command": _ledger_command(settings, base) if settings.since else None,
         "seconds": clock.seconds,
         "peak_memory_mb": None if memory is None else round(memory),
@@ -372,7 +334,7 @@ def peak_memory_mb() -> float | None:
 def _write_rest(
     folder: Path,
     bands: tuple[Band, ...],
-    fits: Fits,
+    fitted: Fitted,
     settings: Settings,
     told: dict[str, Any],
     record: dict[str, Any],
@@ -380,6 +342,7 @@ def _write_rest(
     from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
 
     pq.write_table(pa.Table.from_pylist([band._asdict() for band in bands]), folder / "pyramid.parquet")
-    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential, fits.base)
+    fits = fitted.fits
+    save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential, fitted.base)
     write_report(told, folder / "report.html")
     write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")

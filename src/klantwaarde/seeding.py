@@ -10,12 +10,10 @@ import pyarrow as pa
 
 from klantwaarde.data.customers import customers
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.estimate.fit import fit
-from klantwaarde.models import MODELS, GammaGamma
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.seeds import Seeds, seeds
-from klantwaarde.settings import Settings, beside, read_orders
-from klantwaarde.validate.choose import choose
+from klantwaarde.settings import Settings, beside, read_orders, terms
+from klantwaarde.validate.choose import fits
 from klantwaarde.value.indirect import links_told
 from klantwaarde.value.score import Scored, score
 
@@ -63,18 +61,9 @@ def seed_list(settings: Settings, k: int, epsilon: float, seed: int, say: Say) -
 
 def _scored(settings: Settings, say: Say) -> Scored:
     base = customers(read_orders(settings), settings.as_of, settings.unit)
-    name = choose(base).model if settings.model == "auto" else settings.model
-    say(f"valuing {base.totals['customers']:,} customers with {name}")
-    return score(
-        base,
-        fit(MODELS[name], base.cells()),
-        fit(GammaGamma, base.spend()),
-        annual_discount_rate=settings.annual_discount_rate,
-        margin_rate=settings.margin_rate,
-        horizon=settings.horizon,
-        headroom=False,  # which no seed is chosen by
-        **beside(settings, base),
-    )
+    models = fits(base, settings.model)
+    say(f"valuing {base.totals['customers']:,} customers with {models.timing.name}")
+    return score(base, models, terms(settings), beside(settings, base))
 
 
 def _listed(scored: Scored, found: Seeds) -> pa.Table:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from klantwaarde.calendar import FEWEST, read_day, read_discount_rate, read_moment, read_since, read_unit
 from klantwaarde.data.attributes import attribute_columns, attributes
@@ -24,8 +24,8 @@ from klantwaarde.models import MODELS
 from klantwaarde.shown import masked
 from klantwaarde.value.discount import horizon_days
 from klantwaarde.value.opportunity import refuse_missing_attribute
-from klantwaarde.value.score import RankBy, check_margin_rate, check_partitions
-from klantwaarde.value.totals import share_of
+from klantwaarde.value.score import check_partitions
+from klantwaarde.value.terms import Beside, RankBy, Terms, check_margin_rate, read_influence_share
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Settings:
         self._becomes("unit", read_unit(self.unit))
         self._becomes("annual_discount_rate", read_discount_rate(self.annual_discount_rate))
         self._becomes("margin_rate", check_margin_rate(self.margin_rate, has_margin=self.margin is not None))
-        self._becomes("influence_share", share_of(self.influence_share))
+        self._becomes("influence_share", read_influence_share(self.influence_share))
         check_partitions(self.partitions())
         check_reading(self.encoding, self.timezone, self.date_format, self.decimal)
         check_money(self.amount, self.quantity, self.price, self.margin, self.refunded)
@@ -119,7 +119,7 @@ class Settings:
 
     def share(self) -> float | Literal["estimate"]:
         """The socially induced share of value."""
-        return share_of(self.influence_share)
+        return read_influence_share(self.influence_share)
 
     def told(self) -> dict[str, Any]:
         """The settings as they are kept: without passwords."""
@@ -255,16 +255,23 @@ def read_orders(settings: Settings) -> Orders:
     return read
 
 
-def beside(settings: Settings, base: Customers) -> dict[str, Any]:
-    """What the settings name beside the orders, opened: as `kw.score` takes it."""
+def terms(settings: Settings, *, headroom: bool = False) -> Terms:
+    """The assumptions that the settings name."""
+    return Terms(
+        settings.annual_discount_rate,
+        settings.margin_rate,
+        settings.horizon,
+        cast("RankBy", settings.rank_by),  # Settings has checked it
+        headroom=headroom,
+    )
+
+
+def beside(settings: Settings, base: Customers) -> Beside:
+    """What the settings name besides the orders, opened."""
     readers: dict[str, Callable[..., Any]] = {"referrals": referrals, "influence": influence, "attributes": attributes}
     named = {name: getattr(settings, name) for name in readers}
     found: dict[str, Any] = {name: readers[name](path, base) for name, path in named.items() if path is not None}
-    return found | {
-        "influence_share": settings.share(),
-        "peers": settings.peers,
-        "category": settings.category,
-    }
+    return Beside(**found, influence_share=settings.share(), peers=settings.peers, category=settings.category)
 
 
 def _toml(config: str | Path | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ class Cells:
     """Distinct histories (x, t_x, T) and how many customers have each.
 
     x: repeat purchases (whole numbers); t_x: time from first to last purchase; T: time from first purchase to the
-    end of observation; n: customers per history (default 1 each). Times in `unit`. All of shape (cells,).
+    end of observation; n: customers per history (default 1 each). Times in `unit`. All of shape (cells,). as_of: the
+    end of observation, where it is known.
     Raises BadOrders, naming the rows, unless 0 <= t_x <= T, x is whole, and x = 0 exactly where t_x = 0.
     """
 
@@ -35,6 +37,7 @@ class Cells:
     T: Array
     n: Array = _ONE_EACH
     unit: str = "week"
+    as_of: dt.date | None = None
 
     def __post_init__(self) -> None:
         """Check once, where data enters."""
@@ -77,6 +80,7 @@ class SpendCells:
     zbar: Array
     n: Array = _ONE_EACH
     left_out: float = 0.0
+    as_of: dt.date | None = None
 
     def __post_init__(self) -> None:
         """Check once, where data enters."""

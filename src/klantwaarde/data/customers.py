@@ -84,7 +84,7 @@ class Customers:
         if not len(table):
             raise BadOrders(NO_PURCHASE)
         x, t_x, T, n = (_floats(table, name) for name in ("x", "t_x_days", "t_days", "n"))
-        return Cells(x, t_x / self.days_per_unit, T / self.days_per_unit, n, unit=self.unit)
+        return Cells(x, t_x / self.days_per_unit, T / self.days_per_unit, n, unit=self.unit, as_of=self.as_of)
 
     @functools.cached_property
     def day_cells(self) -> pa.Table:
@@ -101,7 +101,7 @@ class Customers:
         if not len(table):
             raise BadOrders("No customer bought on two days, so repeat spend cannot be modelled.")
         x = _floats(table, "x")
-        return SpendCells(x, _floats(table, "repeat_amount") / x, _floats(table, "n"))
+        return SpendCells(x, _floats(table, "repeat_amount") / x, _floats(table, "n"), as_of=self.as_of)
 
     def to_arrow(self) -> pa.Table:
         """The table, sorted by customer."""

@@ -63,6 +63,7 @@ def fit(
         customers=data.customers,
         cells=len(data),
         unit=data.unit if isinstance(data, Cells) else None,
+        as_of=None if data.as_of is None else str(data.as_of),
         notes=notes(model, data, errors),
         evaluations=objective.evaluations,
         mean_spend=float(np.average(data.zbar, weights=data.n)) if isinstance(data, SpendCells) else None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from klantwaarde.estimate.result import Fit
     from klantwaarde.validate.choose import Choice
     from klantwaarde.validate.tracking import Tracking
-    from klantwaarde.value.score import Terms
+    from klantwaarde.value.terms import Basis
     from klantwaarde.value.totals import Totals
 
 TOP = 20
@@ -38,7 +38,7 @@ LENGTHS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 def facts(
     base: Customers,
     table: Relation,
-    terms: Terms,
+    terms: Basis,
     bands: Sequence[Band],
     sheet: Sheet,
     timing: Fit[Any],
@@ -105,7 +105,7 @@ def plain(value: Any, said: Callable[[Message], Any] = as_kept) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
+def assumptions(base: Customers, terms: Basis) -> list[dict[str, Message]]:
     """What the numbers take for granted."""
     rate, margin = 100 * terms.annual_discount_rate, 100 * terms.margin_rate
     later = message("assumed_discount_means", later=1 + terms.annual_discount_rate, now=1.0)
@@ -131,7 +131,7 @@ def assumptions(base: Customers, terms: Terms) -> list[dict[str, Message]]:
     ]
 
 
-def _margin(base: Customers, terms: Terms, rate: float) -> tuple[Message, Message]:
+def _margin(base: Customers, terms: Basis, rate: float) -> tuple[Message, Message]:
     """The margin rate and what it means; where none is known, that money is revenue."""
     if not terms.margin_known:
         return message("assumed_margin_unknown"), message("assumed_margin_revenue")
@@ -139,7 +139,7 @@ def _margin(base: Customers, terms: Terms, rate: float) -> tuple[Message, Messag
     return message("assumed_rate", rate=rate), means
 
 
-def _residual(terms: Terms, rate: float, margin: float) -> Message:
+def _residual(terms: Basis, rate: float, margin: float) -> Message:
     if not terms.margin_known:
         return message("assumed_residual_revenue", rate=rate)
     return message("assumed_residual_value", rate=rate, margin=margin)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klantwaarde.typing import Array
-    from klantwaarde.value.score import Terms
+    from klantwaarde.value.terms import Basis
 
 MOST = 10
 """Names in a list."""
@@ -27,7 +27,7 @@ BETWEEN = SHARES[1]
 """The share at which sources of influence are put in order while none is used."""
 
 
-def top_referrers(table: Relation, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+def top_referrers(table: Relation, found: Indirect, terms: Basis) -> list[dict[str, Any]]:
     """Those with the highest referral value, whether they are customers or not; empty without referrals.
 
     low and high are the ends of its band, if a quarter to three quarters of those referred would have come anyway.
@@ -42,7 +42,7 @@ def top_referrers(table: Relation, found: Indirect, terms: Terms) -> list[dict[s
     return _rows(table, found, found.crv, {"links": links, "low": band.min(axis=0), "high": band.max(axis=0)})
 
 
-def top_influencers(table: Relation, found: Indirect, terms: Terms) -> list[dict[str, Any]]:
+def top_influencers(table: Relation, found: Indirect, terms: Basis) -> list[dict[str, Any]]:
     """The customers who receive most by way of influence, `low` and `high` from the interval of the estimate.
 
     Where there is no estimate to use, low and high are under the lowest and the highest of SHARES, and where nothing is
@@ -76,7 +76,7 @@ def _even(found: Indirect, share: float) -> Array:
     return np.full(len(found.books.direct), share)
 
 
-def _received(found: Indirect, terms: Terms, shares: Array) -> Array:
+def _received(found: Indirect, terms: Basis, shares: Array) -> Array:
     """What every node receives by way of influence under other induced shares."""
     value, links = found.books.direct, found.influence
     if links is None:

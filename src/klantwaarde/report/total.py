@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from klantwaarde.data.customers import Customers
     from klantwaarde.data.links import Links
     from klantwaarde.value.indirect import Indirect
-    from klantwaarde.value.score import Terms
+    from klantwaarde.value.terms import Basis
     from klantwaarde.value.totals import Totals
     from klantwaarde.wording.message import Message
 
@@ -29,7 +29,7 @@ FEW = 100
 PROFILES = ("champion", "affluent", "advocate", "miser")
 
 
-def total_facts(base: Customers, table: Relation, terms: Terms, total: Totals | None) -> dict[str, Any] | None:
+def total_facts(base: Customers, table: Relation, terms: Basis, total: Totals | None) -> dict[str, Any] | None:
     """What the report says of total value; None where the orders carry no amounts, or nothing was worked out.
 
     table: the scored customers in the engine. Money in the currency of the orders. What rests on links is None without.
@@ -151,7 +151,7 @@ def _files(total: Totals) -> list[dict[str, Any]]:
     """What the rules did with the files beside the orders: lines read and used, and each rule with its counts."""
     files: list[dict[str, Any]] = []
     for kind in ("referrals", "influence", "attributes"):
-        given = getattr(total.given, kind)
+        given = getattr(total.beside, kind)
         if given is None:
             continue
         findings = [
@@ -178,10 +178,10 @@ def files_said(kind: str, given: Links | Attributes) -> Message | None:
 
 def _assumed(total: Totals) -> dict[str, Any]:
     """What total value takes for granted; None for what was not needed."""
-    through, referrals = total.indirect, total.given.referrals or None
+    through, referrals = total.indirect, total.beside.referrals or None
     return {
         "tau": total.tau,
-        "peers": None if total.beside is None else _peers(total),
+        "peers": None if total.peers is None else _peers(total),
         "categories": None if total.breadth is None else len(total.breadth.categories),
         "anyway": None if referrals is None else _anyway(referrals),
         "omega": None if referrals is None else OMEGA,
@@ -190,7 +190,7 @@ def _assumed(total: Totals) -> dict[str, Any]:
 
 
 def _peers(total: Totals) -> dict[str, Any]:
-    cells = total.beside
+    cells = total.peers
     return {} if cells is None else {"levels": len(cells.names), "earned": cells.peers.earned}
 
 

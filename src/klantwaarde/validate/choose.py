@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.data.split import observed, sample, three_quarters
 from klantwaarde.errors import BadOrders
 from klantwaarde.validate.backtest import Score, backtest, doubts
+from klantwaarde.value.terms import Fits, fits_of
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ class Choice(NamedTuple):
     split: dt.date | None
     scores: tuple[Score, ...]
     reason: Message
+
+
+def fits(base: Customers, model: type[Any] | str = "auto", *, potential: bool = False) -> Fits:
+    """The models that value these customers, fitted: what `score` takes.
+
+    model: a timing model by its class or its name, or "auto" for the one that predicts the last quarter better.
+    potential: with the Pareto/NBD that headroom rests on.
+    """
+    return fits_of(base, choose(base).model if model == "auto" else model, potential=potential)
 
 
 def choose(base: Customers) -> Choice:

@@ -29,6 +29,7 @@ from klantwaarde.network.forward import (
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
 from klantwaarde.network.phi import Attribution, attribution_matrix
 from klantwaarde.network.referral import BAND, Referrals, crv
+from klantwaarde.value.terms import ESTIMATE
 from klantwaarde.value.total import Books, books, conservation, received_parts
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from klantwaarde.estimate.result import Fit
     from klantwaarde.typing import Array, Values
 
-ESTIMATE: Literal["estimate"] = "estimate"
 SHARES = (0.05, 0.10, 0.20)
 """Socially induced shares that a result is shown for, whatever the estimate."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,8 +19,8 @@ from klantwaarde.data.script import base_views, read_cells, scoring_views, scrip
 from klantwaarde.data.written import write_table
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_fit
-from klantwaarde.value.discount import continuous_rate, horizon_days
-from klantwaarde.value.score import RankBy, Terms, cell_scores, check_margin_rate, spend_lines
+from klantwaarde.value.score import cell_scores, spend_lines
+from klantwaarde.value.terms import Basis, Terms, basis_on, check_margin_rate
 from klantwaarde.value.tiers import PERCENT
 
 if TYPE_CHECKING:
@@ -60,16 +60,6 @@ class Base:
         return self.columns.amount is not None or self.columns.price is not None
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """How customers are valued, as the user says it."""
-
-    annual_discount_rate: float = 0.10
-    margin_rate: float | None = None
-    horizon: str = "12 months"
-    rank_by: RankBy = "last_year"
-
-
 def base_of(told: Mapping[str, Any], dialect: str) -> Base:
     """The order table as settings name it: nothing is read."""
     for name in ("one_total_per_order", "latest_per_order"):
@@ -85,9 +75,9 @@ def base_of(told: Mapping[str, Any], dialect: str) -> Base:
     )
 
 
-def wishes_of(told: Mapping[str, Any]) -> Wishes:
+def terms_of(told: Mapping[str, Any]) -> Terms:
     """How customers are valued, as settings name it."""
-    return Wishes(**{field.name: told[field.name] for field in fields(Wishes)})
+    return Terms(**{name: told[name] for name in ("annual_discount_rate", "margin_rate", "horizon", "rank_by")})
 
 
 def counting_script(base: Base) -> str:
@@ -95,26 +85,18 @@ def counting_script(base: Base) -> str:
     return script(base_views(base.table, base.columns, distinct=base.distinct), base.dialect, _days(base))
 
 
-def scoring_script(base: Base, wishes: Wishes, fitted: Path, cells: Path, out: Path) -> str:
+def scoring_script(base: Base, terms: Terms, fitted: Path, cells: Path, out: Path) -> str:
     """The same and the scoring statements; the scores of these cells are written to Parquet files in `out`."""
     timing = load_fit(fitted, "timing")
     has_spend = json.loads(fitted.read_text(encoding="utf-8")).get("spend") is not None
     spend = load_fit(fitted, "spend") if has_spend and base.has_money else None
-    terms = _terms(base, wishes, timing)
-    _write(read_cells(cells), timing, spend, terms, out, _pareto(fitted, timing))
+    rate = check_margin_rate(terms.margin_rate, has_margin=base.columns.margin is not None)
+    valued_by = basis_on(base.as_of, timing.unit or "", terms, rate)
+    _write(read_cells(cells), timing, spend, valued_by, out, _pareto(fitted, timing))
     views = base_views(base.table, base.columns, distinct=base.distinct)
     scores, spends = (out.absolute() / name for name in TABLES)
     views += scoring_views(scores, spends, PERCENT)
-    return script(views, base.dialect, _days(base) | _values(base, terms))
-
-
-def _terms(base: Base, wishes: Wishes, fit: Fit[Any]) -> Terms:
-    days_per_unit = check_unit(fit.unit or "")
-    days = horizon_days(wishes.horizon, base.as_of)
-    delta = continuous_rate(wishes.annual_discount_rate, days_per_unit)
-    rate = check_margin_rate(wishes.margin_rate, has_margin=base.columns.margin is not None)
-    rank_by = wishes.rank_by
-    return Terms(wishes.annual_discount_rate, rate, wishes.horizon, days, rank_by, base.as_of, fit.unit or "", delta)
+    return script(views, base.dialect, _days(base) | _values(base, valued_by))
 
 
 def _pareto(fitted: Path, timing: Fit[Any]) -> ParetoNBD | None:
@@ -129,7 +111,7 @@ def _write(
     cells: pa.Table,
     timing: Fit[Any],
     spend: Fit[Any] | None,
-    terms: Terms,
+    terms: Basis,
     out: Path,
     pareto: ParetoNBD | None,
 ) -> None:
@@ -145,7 +127,7 @@ def _days(base: Base) -> dict[str, Any]:
     return {"as_of": base.as_of, "year_ago": year_before(base.as_of)}
 
 
-def _values(base: Base, terms: Terms) -> dict[str, Any]:
+def _values(base: Base, terms: Basis) -> dict[str, Any]:
     """What stands in place of the parameters; what depends on all customers is found by the system itself."""
     has_margin = base.columns.margin is not None
     return {

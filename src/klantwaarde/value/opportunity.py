@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array
 
 
-class Beside(NamedTuple):
+class PeerCells(NamedTuple):
     """Peer cells: their fit, the names of the levels, and two tables in the engine to join with."""
 
     peers: Peers
@@ -44,9 +44,9 @@ def refuse_missing_attribute(known: Collection[str], column: str, name: str = "p
         raise BadParameters(f"{told}{hint} Their columns are {', '.join(others)}.")
 
 
-def beside_peers(
+def peer_cells(
     customers: Customers, attributes: Attributes, column: str, whole: Fit[ParetoNBD], delta: float, tau: float
-) -> Beside:
+) -> PeerCells:
     """Headroom of every history beside the peers of each level of an attribute.
 
     Raises BadParameters where the attributes have no such column.
@@ -62,7 +62,7 @@ def beside_peers(
     orders = peer_headroom(peers, level, delta, x, t_x / days, T / days, 1.0, tau)
     table = table.drop_columns(["n"]).append_column("headroom_orders", pa.array(orders))
     scores = registered(customers.engine, "peer_scores", table)
-    return Beside(peers, tuple(labels.dictionary.to_pylist()), levels, scores)
+    return PeerCells(peers, tuple(labels.dictionary.to_pylist()), levels, scores)
 
 
 class Breadth(NamedTuple):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from klantwaarde import quantities
-from klantwaarde.calendar import check_unit, read_discount_rate, read_margin_rate
+from klantwaarde.calendar import check_unit
 from klantwaarde.data.customers import Customers
 from klantwaarde.data.guard import refuse_inputs
 from klantwaarde.data.names import SCHEMA_VERSION, SCORED
@@ -21,44 +20,21 @@ from klantwaarde.data.written import check_target_file, write_rows
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadParameters, expect, named
-from klantwaarde.estimate.fit import fit as fit_model
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
-from klantwaarde.models import ParetoNBD
-from klantwaarde.value.discount import continuous_rate, horizon_days
-from klantwaarde.value.indirect import ESTIMATE
+from klantwaarde.value.old_calls import from_old_call
 from klantwaarde.value.potential import headroom_orders
+from klantwaarde.value.terms import Basis, Beside, Fits, Terms, basis
 from klantwaarde.value.tiers import TierSizes, tier_sizes
-from klantwaarde.value.totals import COMPUTED, Given, Totals, Wishes, share_of, totals
+from klantwaarde.value.totals import COMPUTED, Totals, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
-    from klantwaarde.data.attributes import Attributes
-    from klantwaarde.data.links import Links
+    from klantwaarde.models import ParetoNBD
     from klantwaarde.typing import Array
-
-RankBy = Literal["last_year", "rlv", "realised"]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The assumptions under which customers are valued."""
-
-    annual_discount_rate: float
-    margin_rate: float
-    """Margin per unit of revenue that is expected; with margins in the orders, the rate of the whole base."""
-    horizon: str
-    horizon_days: float
-    rank_by: RankBy
-    as_of: dt.date
-    unit: str
-    delta: float
-    """Continuous discount rate per unit."""
-    margin_known: bool = True
-    """Whether the orders or a rate say what margin is made; where neither does, value is revenue."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,11 +43,10 @@ class Scored:
 
     ordered: Relation
     """The customers with all that has to be computed before they are sorted, the best first."""
-    terms: Terms
+    terms: Basis
     sizes: TierSizes
     customers: Customers
-    fit: Fit[Any]
-    spend: Fit[Any] | None
+    fits: Fits
     valued: Relation
     """The same customers without order, tier and rank, all columns of the customer table among them."""
     potential: Fit[Any] | None
@@ -81,13 +56,23 @@ class Scored:
 
     def __repr__(self) -> str:
         """Short: how many, when, and by which models."""
-        models = " and ".join(fit.name for fit in (self.fit, self.spend) if fit is not None)
+        models = " and ".join(fit.name for fit in (self.fits.timing, self.fits.spend) if fit is not None)
         return f"<Scored as of {self.terms.as_of}: {self.customers.totals['customers']:,} customers, by {models}>"
 
     @property
     def engine(self) -> Engine:
         """Where they are scored."""
         return self.customers.engine
+
+    @property
+    def fit(self) -> Fit[Any]:
+        """The timing model's fit."""
+        return self.fits.timing
+
+    @property
+    def spend(self) -> Fit[Any] | None:
+        """The spend model's fit; None where the orders carry no amounts."""
+        return self.fits.spend
 
     @functools.cached_property
     def rows(self) -> Relation:
@@ -160,71 +145,45 @@ def check_partitions(columns: Sequence[str]) -> None:
 
 def score(
     customers: Customers,
-    fit: Fit[Any],
-    spend: Fit[Any] | None = None,
+    fits: Fits,
+    terms: Terms | None = None,
+    beside: Beside | None = None,
     *,
-    annual_discount_rate: float | str = 0.10,
-    margin_rate: float | str | None = None,
-    horizon: str | dt.date = "12 months",
-    rank_by: RankBy = "last_year",
-    potential: Fit[Any] | None = None,
-    headroom: bool = True,
-    tau: float = 0.9,
-    referrals: Links | None = None,
-    influence: Links | None = None,
-    influence_share: float | str = ESTIMATE,
-    attributes: Attributes | None = None,
-    peers: str | None = None,
-    category: str | None = None,
     keep: bool = False,
+    **old: Any,
 ) -> Scored:
     """Every customer with history, chances, expected orders and spend, value in total, tier and rank.
 
-    fit: a timing model; spend: a spend model, None where the orders carry no amounts (money columns are then empty).
-    Rates are fractions or text such as "10%".
-    annual_discount_rate: effective, per year. margin_rate: margin per unit of revenue (default 1: value is revenue;
-    not to be given where the orders carry margins). horizon: of p_active and expected_orders, a duration or a day.
-    rank_by: margin of the last year, residual value (rlv), or all margin realised.
-    potential: the Pareto/NBD fit that headroom rests on, made here unless given or `fit` is one; headroom: False saves
-    it, and leaves potential empty. tau: the quantile of purchase rates that is the ceiling.
-    referrals, influence, attributes: made by the functions of these names.
-    influence_share: the socially induced share of value of who is influenced, or "estimate" (0 where it cannot be told
-    from similarity). peers: the attribute whose levels are peer cells. category: a column of the orders, for
-    cross-sell. keep: hold what is computed of every customer in the engine, where more than one thing is made of it.
+    fits: the models that value them, which `fits(customers)` makes. terms: the assumptions (default: those of
+    `Terms()`). beside: links, attributes and categories, where there are any. keep: hold what is computed of every
+    customer in the engine, where more than one thing is made of it.
+
+    A timing fit, a spend fit and every assumption may still be given one by one, with a DeprecationWarning.
     """
-    _expect(customers, fit, spend)
-    terms = _terms(customers, fit, annual_discount_rate, margin_rate, horizon, rank_by)
-    customers = customers.in_unit(terms.unit)  # from here on there is one unit, in which the fit's parameters are
-    if spend is not None and not customers.orders.has_money:
+    expect(customers, Customers, "customers", "make them of orders with kw.customers(kw.orders(source), as_of)")
+    if old or not isinstance(fits, Fits):
+        fits, terms, beside = from_old_call(fits, terms, beside, old)
+    terms, beside = terms or Terms(), beside or Beside()
+    expect(terms, Terms, "terms", "kw.Terms(margin_rate=0.3) makes them")
+    expect(beside, Beside, "beside", "kw.Beside(referrals=links) makes it")
+    if fits.spend is not None and not customers.orders.has_money:
         raise BadParameters("A spend model was given, but the orders carry no amounts.")
-    whole = pareto_fit(customers, fit, potential) if headroom or peers is not None else None
-    pareto = None if whole is None else whole.model_in(terms.unit)
+    valued_by = basis(customers, fits.unit, terms)
+    customers = customers.in_unit(fits.unit)  # from here on there is one unit, in which the fit's parameters are
+    pareto = fits.pareto(customers) if terms.headroom or beside.peers is not None else None
     active = query("active", customers=customers.table, has_money=customers.orders.has_money).one()["customers"]
-    valued = value_of(customers, terms, cell_scores(customers.day_cells, fit, terms, pareto, tau), spend)
-    if keep or referrals or influence or category is not None:
+    ceiling = None if pareto is None else pareto.model_in(fits.unit)
+    scores = cell_scores(customers.day_cells, fits.timing, valued_by, ceiling, terms.tau)
+    valued = value_of(customers, valued_by, scores, fits.spend)
+    if keep or beside.referrals or beside.influence or beside.category is not None:
         valued = valued.kept("valued", on_disk=True)
-    total = totals(
-        customers,
-        valued,
-        Wishes(
-            terms.delta,
-            tau,
-            terms.margin_rate,
-            terms.horizon_days,
-            fit,
-            whole,
-            share_of(influence_share),
-            peers,
-            category,
-        ),
-        Given(referrals, influence, attributes),
-    )
+    total = totals(customers, valued, valued_by, fits.timing, beside, pareto, terms.tau)
     more = () if total.empty else COMPUTED
     ordered = query("scored", valued=total.rows, more=more, rank_by=terms.rank_by)
-    return Scored(ordered, terms, tier_sizes(active), customers, fit, spend, valued, whole, total)
+    return Scored(ordered, valued_by, tier_sizes(active), customers, fits, valued, pareto, total)
 
 
-def value_of(customers: Customers, terms: Terms, scores: pa.Table, spend: Fit[Any] | None) -> Relation:
+def value_of(customers: Customers, terms: Basis, scores: pa.Table, spend: Fit[Any] | None) -> Relation:
     """The customers with their scores and values under the terms. scores: of every history, as `cell_scores` gives."""
     engine, orders = customers.engine, customers.orders
     lines = spend_lines(int(customers.totals["orders_most"] or 1) - 1, spend)
@@ -241,61 +200,8 @@ def value_of(customers: Customers, terms: Terms, scores: pa.Table, spend: Fit[An
     )
 
 
-def _expect(customers: object, fit: object, spend: object) -> None:
-    """Raise BadParameters unless the arguments are of their kinds."""
-    expect(customers, Customers, "customers", "make them of orders with kw.customers(kw.orders(source), as_of)")
-    expect(fit, Fit, "fit", "kw.fit(kw.ParetoNBD, customers.cells()) makes one; a model alone lacks its unit of time")
-    expect(spend, (Fit, type(None)), "spend", "kw.fit(kw.GammaGamma, customers.spend()) makes one")
-
-
-def _terms(
-    customers: Customers,
-    fit: Fit[Any],
-    annual: float | str,
-    margin_rate: float | str | None,
-    horizon: str | dt.date,
-    rank_by: RankBy,
-) -> Terms:
-    if rank_by not in get_args(RankBy):
-        raise BadParameters(f"{named('rank_by', rank_by)} is not one of {', '.join(get_args(RankBy))}.")
-    if fit.unit is None:
-        raise BadParameters(f"{fit.name} is a spend model. Give the timing model first, then the spend model.")
-    days = horizon_days(horizon, customers.as_of)
-    delta = continuous_rate(annual, check_unit(fit.unit))
-    rate = _margin_rate(customers, margin_rate)
-    known = margin_rate is not None or customers.orders.has_margin
-    return Terms(read_discount_rate(annual), rate, str(horizon), days, rank_by, customers.as_of, fit.unit, delta, known)
-
-
-def _margin_rate(customers: Customers, given: float | str | None) -> float:
-    if customers.orders.has_margin:
-        check_margin_rate(given, has_margin=True)
-        known = query("margins", lines=customers.orders.lines, as_of=customers.as_of).one()
-        return float(known["margin"] / known["amount"]) if known["amount"] else 1.0
-    return check_margin_rate(given, has_margin=False)
-
-
-def check_margin_rate(given: float | str | None, *, has_margin: bool) -> float:
-    """The margin per unit of revenue, 1 where none was given. Raises BadParameters where it cannot be."""
-    if has_margin and given is not None:
-        raise BadParameters(f"The orders carry margins of their own; leave {named('margin_rate')} out.")
-    return 1.0 if given is None else read_margin_rate(given)
-
-
-def pareto_fit(customers: Customers, fit: Fit[Any], given: Fit[Any] | None = None) -> Fit[Any]:
-    """The Pareto/NBD fit that potential rests on: the one given, the scoring fit, or one made here.
-
-    Only there do more orders in the same lifetime mean more value: with dropout per purchase, a faster customer is
-    gone sooner. Raises BadParameters for a fit of another model.
-    """
-    found = given or (fit if fit.name == "pareto_nbd" else fit_model(ParetoNBD, customers.cells()))
-    if found.name != "pareto_nbd":
-        raise BadParameters(f"Potential rests on a Pareto/NBD fit, but {found.name} was given.")
-    return found
-
-
 def cell_scores(
-    cells: pa.Table, fit: Fit[Any], terms: Terms, pareto: ParetoNBD | None = None, tau: float = 0.9
+    cells: pa.Table, fit: Fit[Any], terms: Basis, pareto: ParetoNBD | None = None, tau: float = 0.9
 ) -> pa.Table:
     """The scores of each distinct history (x, t_x_days, t_days); headroom is empty without a Pareto/NBD."""
     days = check_unit(terms.unit)

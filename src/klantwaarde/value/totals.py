@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.calendar import read_share
 from klantwaarde.engine.relation import Relation, query, registered
-from klantwaarde.errors import BadParameters, named
 from klantwaarde.value.indirect import Indirect, indirect
-from klantwaarde.value.opportunity import Beside, Breadth, beside_peers, breadth
+from klantwaarde.value.opportunity import Breadth, PeerCells, breadth, peer_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.attributes import Attributes
     from klantwaarde.data.customers import Customers
-    from klantwaarde.data.links import Links
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.value.terms import Basis, Beside
 
 COMPUTED = (
     "potential",
@@ -47,28 +44,6 @@ EMPTY = {
 """The tables that the statement joins, and their columns: empty where nothing was given."""
 
 
-class Given(NamedTuple):
-    """What came beside the orders."""
-
-    referrals: Links | None
-    influence: Links | None
-    attributes: Attributes | None
-
-
-class Wishes(NamedTuple):
-    """How it is to be used."""
-
-    delta: float
-    tau: float
-    margin_rate: float
-    horizon_days: float
-    fit: Fit[Any]
-    pareto: Fit[Any] | None
-    influence_share: float | Literal["estimate"]
-    peers: str | None
-    category: str | None
-
-
 @dataclass(frozen=True)
 class Totals:
     """The customers with it, and what it rests on; None for what was not given.
@@ -78,65 +53,59 @@ class Totals:
 
     rows: Relation
     cuts: Mapping[str, Any]
-    given: Given
+    beside: Beside
     tau: float
     indirect: Indirect | None = None
-    beside: Beside | None = None
+    peers: PeerCells | None = None
     breadth: Breadth | None = None
     empty: bool = False
     """Whether nothing was given: the columns are then still to be added."""
 
 
-def totals(customers: Customers, valued: Relation, wishes: Wishes, given: Given) -> Totals:
+def totals(
+    customers: Customers,
+    valued: Relation,
+    basis: Basis,
+    timing: Fit[Any],
+    beside: Beside,
+    pareto: Fit[Any] | None,
+    tau: float,
+) -> Totals:
     """The valued customers with potential and what they are worth through others.
 
-    Raises BadParameters where what was asked needs money, or attributes, that are not there.
+    pareto: the fit that potential rests on; None where it is not told. Raises BadParameters where what was asked needs
+    money that is not there.
     """
-    _check(customers, wishes, given)
-    links = (given.referrals or None, given.influence or None)  # no link left is no file
-    if not (any(links) or wishes.peers or wishes.category):
+    beside.check(customers)
+    links = beside.links  # no link left is no file
+    if not (any(links) or beside.peers or beside.category):
         # Columns that are empty are added after the sort, which would carry them.
-        return Totals(valued, {}, given, wishes.tau, empty=True)
+        return Totals(valued, {}, beside, tau, empty=True)
     through, lines = None, None
     if any(links):
-        through, lines = indirect(customers, wishes.fit, valued, wishes.delta, *links, wishes.influence_share)
-    beside = None
-    if wishes.peers is not None and given.attributes is not None and wishes.pareto is not None:
-        beside = beside_peers(customers, given.attributes, wishes.peers, wishes.pareto, wishes.delta, wishes.tau)
+        through, lines = indirect(customers, timing, valued, basis.delta, *links, beside.share)
+    peers = None
+    if beside.peers is not None and beside.attributes is not None and pareto is not None:
+        peers = peer_cells(customers, beside.attributes, beside.peers, pareto, basis.delta, tau)
     wide = None
-    if wishes.category is not None:
-        wide = breadth(customers, valued, wishes.category, wishes.margin_rate, wishes.horizon_days)
-    tables = _tables(customers, through, lines, beside, wide)
+    if beside.category is not None:
+        wide = breadth(customers, valued, beside.category, basis.margin_rate, basis.horizon_days)
+    tables = _tables(customers, through, lines, peers, wide)
     cuts = {
         "has_referrals": links[0] is not None,
         "rlv_cut": _median_value(valued),
         "crv_cut": through.crv_cut if through is not None else np.inf,
     }
-    asked = {"has_links": through is not None, "has_peers": beside is not None}
-    rows = query("totalled", valued=valued, **tables, **asked, **cuts, expected_margin_rate=wishes.margin_rate)
-    return Totals(rows, cuts, given, wishes.tau, through, beside, wide)
-
-
-def share_of(given: float | str) -> float | Literal["estimate"]:
-    """The socially induced share of value, as it was asked for. Raises BadParameters."""
-    return "estimate" if given == "estimate" else read_share(given, "influence_share")
-
-
-def _check(customers: Customers, wishes: Wishes, given: Given) -> None:
-    if wishes.peers is not None and given.attributes is None:
-        told = named("peers", wishes.peers)
-        raise BadParameters(f"{told} is an attribute of the customers: give {named('attributes')} too.")
-    asked = [name for name in ("referrals", "influence") if getattr(given, name) is not None]
-    asked += ["category"] if wishes.category else []
-    if asked and not customers.orders.has_money:
-        raise BadParameters(f"The orders carry no amounts, so that there is no value for {' and '.join(asked)}.")
+    asked = {"has_links": through is not None, "has_peers": peers is not None}
+    rows = query("totalled", valued=valued, **tables, **asked, **cuts, expected_margin_rate=basis.margin_rate)
+    return Totals(rows, cuts, beside, tau, through, peers, wide)
 
 
 def _tables(
     customers: Customers,
     through: Indirect | None,
     lines: pa.Table | None,
-    beside: Beside | None,
+    peers: PeerCells | None,
     wide: Breadth | None,
 ) -> dict[str, Relation]:
     future = None
@@ -146,8 +115,8 @@ def _tables(
         "linked": through and through.table,
         "futures": future,
         "cross_sells": wide and wide.table,
-        "levels": beside and beside.levels,
-        "peer_scores": beside and beside.scores,
+        "levels": peers and peers.levels,
+        "peer_scores": peers and peers.scores,
     }
     return {name: found or _empty(customers, name) for name, found in made.items()}
 
