@@ -67,7 +67,7 @@ class TestDoubts:
         def unread(*_: object) -> None:
             raise AssertionError("a second model was fitted, for potential, which no movement looks at")
 
-        monkeypatch.setattr("klantwaarde.value.score.fit_model", unread)
+        monkeypatch.setattr("klantwaarde.value.terms.fit", unread)
         words = (faithful, "--model", "bg_nbd", "--as-of", "2023-09-30")
         assert klantwaarde("stages", *words).code == 0
         assert klantwaarde("ledger", *words, "--start", "2023-06-30").code == 0

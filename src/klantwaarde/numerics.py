@@ -203,18 +203,25 @@ def cores() -> int:
 def in_blocks(function: Callable[..., Array], size: int, *arrays: Values, workers: int = 1) -> Array:
     """Values of function(*arrays), `size` at a time, so that what it needs stays in cache.
 
-    function gets arrays of one value or of one value per row. Several workers are threads: NumPy and scipy.special
-    release the interpreter lock.
+    function gets arrays of one value or of one value per row. Arrays that are broadcast against each other, such as
+    draws (draws, 1) against rows (rows,), are cut before they are spread out: beside the result, memory is that of a
+    block. Several workers are threads: NumPy and scipy.special release the interpreter lock.
     """
     shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
-    flat = [np.ravel(np.broadcast_to(array, shape)) if np.size(array) > 1 else np.ravel(array) for array in arrays]
-    result = np.empty(int(np.prod(shape)))
+    long = shape[-1] if shape else 1
+    spread = [
+        np.broadcast_to(array, shape).reshape(-1, long) if np.size(array) > 1 else np.ravel(array) for array in arrays
+    ]
+    result = np.empty((int(np.prod(shape[:-1])), long))
+    outer = max(1, size // max(long, 1))  # lines of the first axes that go together where a line is short
 
-    def fill(start: int) -> None:
-        rows = slice(start, start + size)
-        result[rows] = function(*(array[rows] if len(array) > 1 else array for array in flat))
+    def fill(start: tuple[int, int]) -> None:
+        lines, rows = slice(start[0], start[0] + outer), slice(start[1], start[1] + size)
+        block = result[lines, rows]
+        answer = function(*(_flat(array[lines, rows]) if array.ndim == 2 else array for array in spread))
+        block[...] = np.broadcast_to(answer, block.size).reshape(block.shape)
 
-    starts = range(0, len(result), size)
+    starts = [(line, row) for line in range(0, len(result), outer) for row in range(0, long, size)]
     if workers == 1 or len(starts) == 1:
         for start in starts:
             fill(start)
@@ -222,6 +229,11 @@ def in_blocks(function: Callable[..., Array], size: int, *arrays: Values, worker
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(fill, starts))
     return result.reshape(shape)
+
+
+def _flat(block: Array) -> Array:
+    """The block as one axis; one value where it holds one only, which broadcasting has repeated."""
+    return block[0, :1] if block.shape[0] == 1 and block.strides[1] == 0 else np.ravel(block)
 
 
 def poisson_points(rng: np.random.Generator, rate: Array, length: Array) -> tuple[Array, Array]:

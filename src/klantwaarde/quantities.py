@@ -16,11 +16,14 @@ from klantwaarde.errors import BadParameters, kind_of
 from klantwaarde.numerics import BLOCK, cores, in_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from klantwaarde.typing import Array, AttritionModel, SpendModel, Values
 
     Model = TypeVar("Model", bound=AttritionModel | SpendModel)
+
+DRAWN = 1_048_576
+"""Draws times rows that are looked at together: 8 MB an array."""
 
 FEW = 1_000  # rows below which looking for equal histories costs more than it saves
 
@@ -84,6 +87,33 @@ def det(model: AttritionModel, delta: Values) -> Array:
     return np.asarray(alive * _by_rows(_discounted, population, delta))
 
 
+def draws_of(model: AttritionModel | SpendModel) -> int:
+    """How many draws of the parameters a model holds, in fields of shape (draws, 1); 0 where they are no draws."""
+    return max((len(field) for field in map(np.asarray, _fields(model)) if field.ndim == 2), default=0)
+
+
+def over_draws(
+    ask: Callable[..., Mapping[str, Array]],
+    model: AttritionModel,
+    *history: Array,
+    reduce: Callable[[Array], Array] = lambda values: values.mean(axis=0),
+) -> dict[str, Array]:
+    """What `ask(model, *rows)` answers, reduced over the draws of the model's parameters, a block of rows at a time.
+
+    history: arrays of shape (rows,). ask gives arrays (draws, rows) by name; reduce makes (rows,) of each, such as the
+    mean or a quantile. Memory is that of a block, however many draws and rows there are.
+    """
+    rows = len(history[0])
+    order = np.lexsort(history[::-1])  # rows that share what does not depend on t_x come together
+    size = max(1, DRAWN // max(draws_of(model), 1))
+    found: dict[str, Array] = {}
+    for start in range(0, rows, size):
+        which = order[start : start + size]
+        for name, values in ask(model, *(column[which] for column in history)).items():
+            found.setdefault(name, np.empty(rows))[which] = reduce(values)
+    return found
+
+
 def _log_history(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Array:
     return np.asarray(np.logaddexp(*model.log_branches(x, t_x, T)))
 
@@ -120,11 +150,12 @@ def _if_alive(
     def answer(part: AttritionModel, far: Values, bought: Values, until: Values) -> Array:
         return ask(part.given_alive(bought, 0.0, until), far)
 
-    shared = np.ndim(ahead) == 0 and all(np.ndim(parameter) == 0 for parameter in _fields(model))
-    if not shared or max(np.size(x), np.size(T)) < FEW:
+    alike = all(np.ndim(parameter) == 0 or np.shape(parameter)[-1] == 1 for parameter in _fields(model))
+    one_axis = max(np.ndim(x), np.ndim(T)) == 1
+    if np.ndim(ahead) or not alike or not one_axis or max(np.size(x), np.size(T)) < FEW:
         return _by_rows(answer, model, ahead, x, T)
     xs, Ts, inverse = _distinct_pairs(*np.broadcast_arrays(x, T))
-    return np.asarray(_by_rows(answer, model, ahead, xs, Ts)[inverse])
+    return np.asarray(_by_rows(answer, model, ahead, xs, Ts)[..., inverse])
 
 
 def _distinct_pairs(x: Array, T: Array) -> tuple[Array, Array, Array]:

@@ -86,19 +86,23 @@ def population_mean(spend: Fit[GammaGamma]) -> float:
     The model's p gamma / (q - 1); where q <= 1 that is infinite, and the observed mean of customers stands
     in.
     """
-    mean = float(spend.model.mean(0.0, 0.0))
-    return mean if np.isfinite(mean) or spend.mean_spend is None else spend.mean_spend
+    means = np.asarray(spend.model.mean(0.0, 0.0))
+    if spend.mean_spend is not None:
+        means = np.where(np.isfinite(means), means, spend.mean_spend)
+    return float(means.mean())
 
 
 def spend_line(spend: Fit[GammaGamma], x: Array) -> tuple[Array, Array]:
     """(intercept, slope): expected money per purchase is intercept + slope zbar, for x repeat purchases.
 
-    The population's mean at x = 0. Where the model's mean is infinite (p x + q <= 1), the customer's own mean.
+    The population's mean at x = 0. Where the model's mean is infinite (p x + q <= 1), the customer's own mean. Means
+    over draws, where the parameters are draws (draws, 1).
     """
     at_zero, at_one = (spend.model.mean(x, np.full(np.shape(x), zbar)) for zbar in (0.0, 1.0))
     known = np.isfinite(at_zero)
     intercept = np.where(known, at_zero, 0.0)
     slope = np.where(known, at_one, 1.0) - intercept
+    intercept, slope = (np.atleast_2d(part).mean(axis=0) for part in (intercept, slope))
     none = np.equal(x, 0)
     return np.where(none, population_mean(spend), intercept), np.where(none, 0.0, slope)
 

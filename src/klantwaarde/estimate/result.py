@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -76,7 +76,9 @@ class Fit(Generic[M]):
 
     def __repr__(self) -> str:
         """Short: the covariance and the words of the reason are asked for."""
-        values = ", ".join(f"{name}={value:.4g}" for name, value in zip(self.standard_errors, self.model, strict=True))
+        values = ", ".join(f"{name}={np.mean(value):.4g}" for name, value in self.model._asdict().items())
+        draws = max(np.size(value) for value in self.model)
+        values += f", means of {draws:,} draws" * (draws > 1)
         return f"<Fit {self.name} ({values}), {self.status}, of {self.customers:,.0f} customers>"
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
@@ -98,6 +100,18 @@ class Fit(Generic[M]):
     def _repr_html_(self) -> str:
         rows = [[name, *(f"{value:.4g}" for value in row)] for name, *row in self.summary().itertuples()]
         return html_table((f"{self.name}, {self.status}", "estimate", "standard error", "low", "high"), rows)
+
+    def drawn(self, draws: Array) -> Fit[M]:
+        """The same fit with draws of its parameters in their place: scores are then means over the draws.
+
+        draws: shape (draws, parameters), positive, in the unit of the fit.
+        """
+        draws = np.asarray(draws, dtype=float)
+        if draws.ndim != 2 or draws.shape[1] != len(self.model) or not (np.isfinite(draws) & (draws > 0)).all():
+            wanted = f"a row of {len(self.model)} positive numbers per draw ({', '.join(self.model._fields)})"
+            raise BadParameters(f"draws has to be {wanted}, but is of shape {draws.shape}.")
+        columns: Any = type(self.model)._make(column[:, None] for column in draws.T)
+        return replace(self, model=columns)
 
     def model_in(self, unit: str) -> M:
         """The model with its times in another unit; spend models have none."""

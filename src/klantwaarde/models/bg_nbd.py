@@ -75,7 +75,7 @@ class BGNBD(NamedTuple):
 
     def purchases(self, t: Values) -> Array:
         """E[(1 - (1 + p t / alpha)^-r) / p] over p ~ Beta(a, b); eq. 9 is its 2F1, which overflows."""
-        return in_blocks(_purchases, 256, self.r, np.divide(t, self.alpha), self.a, self.b)
+        return in_blocks(_purchases, SERIES, self.r, np.divide(t, self.alpha), self.a, self.b)
 
     def active(self, t: Values) -> Array:
         """Chance of a purchase, 1 - (1 + t / alpha)^-r: no coin stands before the next one."""
@@ -106,6 +106,61 @@ class BGNBD(NamedTuple):
         return first_points(rng, rate, T, coins_survived(rng, self.a, self.b, len(T)) + 1)
 
 
+SERIES = 4_096
+"""Rows whose dozen arrays stay in cache while terms are added."""
+TERMS, EVERY = 320, 8
+"""At most so many terms, and how often it is looked at whether they are enough."""
+ENOUGH = 1e-17
+"""Share of the sum that the terms left out may have."""
+SLOW, FAR = 0.85, 500.0
+"""t / (alpha + t) beyond which terms fall slowly, and log(1 / P(nothing)) beyond which it underflows."""
+
+
+def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
+    """Expected purchases: a series where it is short, quadrature elsewhere."""
+    r, tau, a, b = np.broadcast_arrays(*(np.asarray(each, dtype=float) for each in (r, tau, a, b)))
+    with np.errstate(over="ignore"):
+        short = (tau < SLOW / (1 - SLOW)) & (r * np.log1p(tau) < FAR)
+    if short.all():
+        found, left = _summed(r, tau, a, b)
+    else:
+        found, left = np.zeros(r.shape), ~short
+        found[short], left[short] = _summed(r[short], tau[short], a[short], b[short])
+    if left.any():
+        found[left] = in_blocks(_integrated, 256, r[left], tau[left], a[left], b[left])
+    return found
+
+
+def _summed(r: Array, tau: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """(expected purchases, which rows would need more terms): the sum over n of P(NBD(r) = n) C_n.
+
+    C_n, purchases made of n for which there would be time, is the sum over k < n of the chance (b)_k / (a + b)_k that k
+    coins fell well. All terms are positive.
+    """
+    w = tau / (1 + tau)
+    chance = np.exp(-r * np.log1p(tau))
+    well, made, total = np.ones_like(w), np.zeros_like(w), np.zeros_like(w)
+    both, left = a + b, np.ones(w.shape, dtype=bool)
+    ratio, rest = np.empty_like(w), np.empty_like(w)
+    for k in range(TERMS):  # in place: at few rows it is calls and new arrays that cost
+        np.add(r, k, out=ratio)
+        ratio *= w
+        ratio /= k + 1
+        chance *= ratio
+        made += well
+        total += np.multiply(chance, made, out=ratio)
+        if k % EVERY == EVERY - 1:
+            # Chances fall by (r + k + 1) w / (k + 2) at least from here on, while C_n grows no faster than n.
+            falls = (r + (k + 1)) * w / (k + 1)
+            left = (falls >= 1) | (ratio * falls > ENOUGH * total * (1 - falls))
+            if not left.any():
+                break
+        np.add(b, k, out=ratio)
+        ratio /= np.add(both, k, out=rest)
+        well *= ratio
+    return total, left
+
+
 # Both means below are over p ~ Beta(a, b) of a falling function h that levels off as p -> 0. For a < 1 the
 # density has an endless tail there, in log p, and for b < 1 one at p -> 1. As the integral of
 # d[p^a (1-p)^b (h - h(1))] is 0:
@@ -120,7 +175,7 @@ def _by_parts(a: Values, b: Values) -> Array:
     return np.asarray(b / (total * (total + 1)))
 
 
-def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
+def _integrated(r: Values, tau: Values, a: Values, b: Values) -> Array:
     """E[h(p)], h(p) = (1 - (1 + p tau)^-r) / p."""
     weight, p, q = beta_nodes(np.add(a, 1), np.add(b, 1), 2 * np.log1p(np.multiply(r, tau)))
     r_, tau_, total = np.asarray(r)[..., None], np.asarray(tau)[..., None], np.add(a, b)[..., None]

@@ -29,12 +29,12 @@ from klantwaarde.value.tiers import TierSizes, tier_sizes
 from klantwaarde.value.totals import COMPUTED, Totals, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
     from klantwaarde.models import ParetoNBD
-    from klantwaarde.typing import Array
+    from klantwaarde.typing import Array, AttritionModel
 
 
 @dataclass(frozen=True, repr=False)
@@ -203,23 +203,42 @@ def value_of(customers: Customers, terms: Basis, scores: pa.Table, spend: Fit[An
 def cell_scores(
     cells: pa.Table, fit: Fit[Any], terms: Basis, pareto: ParetoNBD | None = None, tau: float = 0.9
 ) -> pa.Table:
-    """The scores of each distinct history (x, t_x_days, t_days); headroom is empty without a Pareto/NBD."""
+    """The scores of each distinct history (x, t_x_days, t_days); headroom is empty without a Pareto/NBD.
+
+    Means over draws, where the parameters are draws (draws, 1): in blocks, so that memory does not grow with them.
+    """
     days = check_unit(terms.unit)
     x, t_x, T = (np.asarray(cells.column(name), dtype=float) for name in ("x", "t_x_days", "t_days"))
     history = (x, t_x / days, T / days)
-    horizon = terms.horizon_days / days
-    scores: dict[str, Array] = {
-        "p_alive": quantities.p_alive(fit.model, *history),
-        "p_active": quantities.p_active(fit.model, horizon, *history),
-        "expected_orders": quantities.cet(fit.model, horizon, *history),
-        "dert": quantities.dert(fit.model, terms.delta, *history),
-    }
-    scores["lifetime"] = scores["dert"] / fit.model.given_alive(x, 0.0, history[2]).rate()
+    scores = _over_draws(fit.model, functools.partial(_scores, terms.horizon_days / days, terms.delta), history)
     room = pa.nulls(len(x), pa.float64())
     if pareto is not None:
-        room = pa.array(headroom_orders(pareto, terms.delta, *history, tau))
+        ceiling = functools.partial(_headroom, terms.delta, tau)
+        room = pa.array(_over_draws(pareto, ceiling, history)["headroom_orders"])
     histories = {name: cells.column(name) for name in ("x", "t_x_days", "t_days")}
     return pa.table(histories | scores | {"headroom_orders": room})
+
+
+def _over_draws(
+    model: AttritionModel, ask: Callable[..., dict[str, Array]], history: tuple[Array, Array, Array]
+) -> dict[str, Array]:
+    """The scores; means over the draws where the parameters are draws of a posterior."""
+    return quantities.over_draws(ask, model, *history) if quantities.draws_of(model) else ask(model, *history)
+
+
+def _scores(horizon: float, delta: float, model: AttritionModel, x: Array, t_x: Array, T: Array) -> dict[str, Array]:
+    dert = quantities.dert(model, delta, x, t_x, T)
+    return {
+        "p_alive": quantities.p_alive(model, x, t_x, T),
+        "p_active": quantities.p_active(model, horizon, x, t_x, T),
+        "expected_orders": quantities.cet(model, horizon, x, t_x, T),
+        "dert": dert,
+        "lifetime": dert / model.given_alive(x, 0.0, T).rate(),
+    }
+
+
+def _headroom(delta: float, tau: float, model: ParetoNBD, x: Array, t_x: Array, T: Array) -> dict[str, Array]:
+    return {"headroom_orders": headroom_orders(model, delta, x, t_x, T, tau)}
 
 
 def spend_lines(most: int, spend: Fit[Any] | None) -> pa.Table:
