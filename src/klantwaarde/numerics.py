@@ -65,20 +65,8 @@ def product_nodes(
     arrays of the arguments' shape; of few rows all at once, because calls cost more than sums there. rule: of nodes and
     weights, by the longest interval unless given.
     """
-    first = np.less_equal(alpha, beta)
-    near, far = np.where(first, alpha, beta) + lower, np.where(first, beta, alpha) + lower
-    near_power, far_power = np.where(first, p, q), np.where(first, q, p)
-    with np.errstate(over="ignore"):
-        reach = np.minimum(near * np.expm1(CUT / near_power), far * np.expm1(CUT / far_power))
-    length = np.log1p(np.minimum(np.subtract(upper, lower), reach) / near)
-    ratio = near / far
-    usual = LEGENDRE if np.max(length, initial=0.0) < LONG else LEGENDRE_LONG
-    for node, weight in _batches(rule or usual, np.ndim(length), every=np.size(length) <= AT_ONCE):
-        v = length * node
-        grown = np.expm1(v)
-        far_grown = ratio * grown
-        log_far = np.log1p(far_grown)
-        share = weight * length * np.exp((1 - near_power) * v - far_power * log_far)
+    first, interval = _interval(p, q, alpha, beta, lower, upper)
+    for share, v, grown, far_grown, log_far in _nodes(*interval, rule):
         per_near, per_far = 1 / (1 + grown), 1 / (1 + far_grown)
         yield ProductNode(
             share,
@@ -87,6 +75,51 @@ def product_nodes(
             np.where(first, per_near, per_far),
             np.where(first, per_far, per_near),
         )
+
+
+def _interval(
+    p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values
+) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    """(whether alpha is the smaller one, (its power, the other's, near / far, length in v))."""
+    first = np.less_equal(alpha, beta)
+    near, far = np.where(first, alpha, beta) + lower, np.where(first, beta, alpha) + lower
+    near_power, far_power = np.where(first, p, q), np.where(first, q, p)
+    with np.errstate(over="ignore"):
+        reach = np.minimum(near * np.expm1(CUT / near_power), far * np.expm1(CUT / far_power))
+    length = np.log1p(np.minimum(np.subtract(upper, lower), reach) / near)
+    return first, (near_power, far_power, near / far, length)
+
+
+def _nodes(
+    near_power: Array, far_power: Array, ratio: Array, length: Array, rule: tuple[tuple[float, float], ...] | None
+) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
+    """(share, v, e^v - 1, growth of the far one, its logarithm) at each node."""
+    usual = LEGENDRE if np.max(length, initial=0.0) < LONG else LEGENDRE_LONG
+    falls = 1 - near_power
+    for node, weight in _batches(rule or usual, np.ndim(length), every=np.size(length) <= AT_ONCE):
+        v = length * node
+        grown = np.expm1(v)
+        far_grown = ratio * grown
+        log_far = np.log1p(far_grown)
+        power = falls * v
+        power -= far_power * log_far
+        share = np.exp(power, out=power)
+        share *= weight * length
+        yield share, v, grown, far_grown, log_far
+
+
+def _product_sum(
+    p: Values,
+    q: Values,
+    alpha: Values,
+    beta: Values,
+    lower: Values,
+    upper: Values,
+    rule: tuple[tuple[float, float], ...] | None = None,
+) -> Array:
+    """The integral that product_nodes takes apart."""
+    _, interval = _interval(p, q, alpha, beta, lower, upper)
+    return np.asarray(sum(over_nodes(share) for share, *_ in _nodes(*interval, rule)))
 
 
 AT_ONCE = 1_024
@@ -108,7 +141,7 @@ def over_nodes(values: Array) -> Array:
 
 def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lower: Values, upper: Values) -> Array:
     """Logarithm of the integral of (alpha+u)^-p (beta+u)^-q over lower < u < upper; -inf if that is empty."""
-    total = sum(over_nodes(node.share) for node in product_nodes(p, q, alpha, beta, lower, upper))
+    total = _product_sum(p, q, alpha, beta, lower, upper)
     scale = np.log(np.minimum(alpha, beta) + lower) - p * np.log(np.add(alpha, lower)) - q * np.log(np.add(beta, lower))
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(total) + scale)
@@ -116,8 +149,7 @@ def log_product_integral(p: Values, q: Values, alpha: Values, beta: Values, lowe
 
 def product_integral(p: Values, q: Values, alpha: Values, beta: Values, upper: Values) -> Array:
     """Integral of ((alpha+u)/alpha)^-p ((beta+u)/beta)^-q over 0 < u < upper: positive terms, no logarithm of them."""
-    total = sum(over_nodes(node.share) for node in product_nodes(p, q, alpha, beta, 0.0, upper, LEGENDRE_SURE))
-    return np.asarray(np.minimum(alpha, beta) * total)
+    return np.asarray(np.minimum(alpha, beta) * _product_sum(p, q, alpha, beta, 0.0, upper, LEGENDRE_SURE))
 
 
 STEP = 0.22  # errs by |Gamma(k + 2 pi i / STEP)| / Gamma(k): below 1e-14 up to k = 5, and beyond that with

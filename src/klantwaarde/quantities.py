@@ -119,6 +119,10 @@ def _log_history(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Ar
 
 
 def _p_alive(model: AttritionModel, x: Values, t_x: Values, T: Values) -> Array:
+    odds: Callable[..., Array] | None = getattr(model, "gone_to_alive", None)
+    if odds is not None:
+        with np.errstate(over="ignore"):  # beyond a double nobody is alive
+            return np.asarray(1 / (1 + odds(x, t_x, T)))
     alive, gone = model.log_branches(x, t_x, T)
     return np.asarray(expit(alive - gone))
 

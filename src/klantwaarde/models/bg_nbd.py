@@ -49,6 +49,12 @@ class BGNBD(NamedTuple):
         gone = np.where(np.greater(x, 0), gone + np.zeros_like(alive), -np.inf)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
+    def gone_to_alive(self, x: Values, t_x: Values, T: Values) -> Array:
+        """Odds of having gone: a / (b + x - 1) ((alpha + T) / (alpha + t_x))^(r + x), and 0 at x = 0."""
+        r, alpha, a, b = self
+        silent = np.power(np.add(alpha, T) / np.add(alpha, t_x), np.add(r, x))
+        return np.where(np.greater(x, 0), np.divide(a, np.add(b, np.maximum(x, 1) - 1)) * silent, 0.0)
+
     def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all
         """BG/NBD(r + x, alpha + T, a, b + x)."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x))
@@ -112,6 +118,10 @@ TERMS, EVERY = 320, 8
 """At most so many terms, and how often it is looked at whether they are enough."""
 ENOUGH = 1e-17
 """Share of the sum that the terms left out may have."""
+ALIKE, TABLE = 16, 256
+"""Rows that share a population before coefficients are made, and how many of these."""
+STEADY, FALLING = 150.0, 0.95
+"""The largest r whose coefficients stay far from overflow; by how much the last ones have to fall."""
 SLOW, FAR = 0.85, 500.0
 """t / (alpha + t) beyond which terms fall slowly, and log(1 / P(nothing)) beyond which it underflows."""
 
@@ -122,13 +132,48 @@ def _purchases(r: Values, tau: Values, a: Values, b: Values) -> Array:
     with np.errstate(over="ignore"):
         short = (tau < SLOW / (1 - SLOW)) & (r * np.log1p(tau) < FAR)
     if short.all():
-        found, left = _summed(r, tau, a, b)
+        found, left = _series(r, tau, a, b)
     else:
         found, left = np.zeros(r.shape), ~short
-        found[short], left[short] = _summed(r[short], tau[short], a[short], b[short])
+        found[short], left[short] = _series(r[short], tau[short], a[short], b[short])
     if left.any():
         found[left] = in_blocks(_integrated, 256, r[left], tau[left], a[left], b[left])
     return found
+
+
+def _series(r: Array, tau: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """As _summed; by coefficients made once where many rows share r, a and b, as customers with equal x do."""
+    if r.size < ALIKE or r.max() > STEADY:
+        return _summed(r, tau, a, b)
+    _, first, group = np.unique(r, return_index=True, return_inverse=True)
+    if len(first) * ALIKE > r.size or not ((a == a[first][group]).all() and (b == b[first][group]).all()):
+        return _summed(r, tau, a, b)
+    w = tau / (1 + tau)
+    most = np.zeros(len(first))
+    np.maximum.at(most, group, w)
+    terms = _coefficients(r[first], a[first], b[first], most)
+    if terms is None:
+        return _summed(r, tau, a, b)
+    total, next_one = terms[0][group], np.empty_like(w)
+    for term in terms[1:]:  # Horner's rule: all terms are positive
+        total *= w
+        total += term.take(group, out=next_one, mode="clip")  # unbuffered, as no other mode is
+    return np.asarray(total * w * np.exp(-r * np.log1p(tau))), np.zeros(w.shape, dtype=bool)
+
+
+def _coefficients(r: Array, a: Array, b: Array, most: Array) -> Array | None:
+    """Gamma(r + n) / (Gamma(r) n!) C_n, the last n first, of each population: (terms, populations).
+
+    As many terms as matter next to the first at the largest w of each, and so at any; None where these are too many.
+    """
+    k = np.arange(TABLE)[:, None]
+    well = np.cumprod(np.concatenate([np.ones((1, len(r))), (b + k[:-1]) / (a + b + k[:-1])]), axis=0)
+    found = np.cumprod((r + k) / (k + 1), axis=0) * np.cumsum(well, axis=0)
+    sizes = found / found[0] * most**k
+    if (sizes[-1] > ENOUGH).any() or (sizes[-1] > FALLING * sizes[-2]).any():
+        return None
+    matter = np.flatnonzero((sizes > ENOUGH).any(axis=1))
+    return np.ascontiguousarray(found[matter[-1] + EVERY :: -1] if matter[-1] + EVERY < TABLE else found[::-1])
 
 
 def _summed(r: Array, tau: Array, a: Array, b: Array) -> tuple[Array, Array]:

@@ -45,6 +45,12 @@ class MBGNBD(NamedTuple):
         )
         return np.asarray(alive + np.zeros_like(gone)), np.asarray(gone + np.zeros_like(alive))
 
+    def gone_to_alive(self, x: Values, t_x: Values, T: Values) -> Array:
+        """Odds of having gone: a / (b + x) ((alpha + T) / (alpha + t_x))^(r + x)."""
+        r, alpha, a, b = self
+        silent = np.power(np.add(alpha, T) / np.add(alpha, t_x), np.add(r, x))
+        return np.asarray(np.divide(a, np.add(b, x)) * silent)
+
     def given_alive(self, x: Values, t_x: Values, T: Values) -> BGNBD:  # noqa: ARG002 - one signature for all
         """BG/NBD(r + x, alpha + T, a, b + x + 1): the coin of the last purchase is behind us."""
         return BGNBD(np.add(self.r, x), np.add(self.alpha, T), self.a, np.add(self.b, x) + 1)

@@ -47,6 +47,12 @@ class ParetoNBD(NamedTuple):
         gone = gone + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
         return np.asarray(alive + np.zeros_like(gone)), gone
 
+    def gone_to_alive(self, x: Values, t_x: Values, T: Values) -> Array:
+        """Odds of having gone: the integral over the time of death, t_x to T, next to the chance of none up to T."""
+        r, alpha, s, beta = self
+        gone = np.log(s) + log_product_integral(np.add(r, x), np.add(s, 1), alpha, beta, t_x, T)
+        return np.asarray(np.exp(gone + np.add(r, x) * np.log(np.add(alpha, T)) + s * np.log(np.add(beta, T))))
+
     def given_alive(self, x: Values, t_x: Values, T: Values) -> ParetoNBD:  # noqa: ARG002 - one signature for all
         """Pareto/NBD(r + x, alpha + T, s, beta + T)."""
         return ParetoNBD(np.add(self.r, x), np.add(self.alpha, T), self.s, np.add(self.beta, T))
