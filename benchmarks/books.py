@@ -19,7 +19,7 @@ from scipy.sparse.linalg import gmres
 
 import klantwaarde as kw
 from klantwaarde.network.forest import forest
-from klantwaarde.pipeline import peak_memory_mb
+from klantwaarde.run.pipeline import peak_memory_mb
 
 GIVEN = 0.4
 

@@ -104,7 +104,7 @@ def command(job: Job, watch: Watch, out: Path, *words: str) -> dict[str, Any]:
     limit = ["--memory-limit", job.memory_limit] if job.memory_limit else []
     sys.argv = ["klantwaarde", "run", *words, "--as-of", AS_OF, "--out", str(out), *limit]
     with watch:
-        from klantwaarde.cli import main
+        from klantwaarde.cli.app import main
 
         try:
             main()

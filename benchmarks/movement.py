@@ -22,7 +22,7 @@ MOST = 1.5
 
 def timed(orders: str, out: Path, *more: str) -> dict[str, Any]:
     """Wall seconds, peak memory (GB) and the record of a run."""
-    command = [sys.executable, "-m", "klantwaarde.cli", "run", orders, "--as-of", AS_OF, "--out", str(out), *more]
+    command = [sys.executable, "-m", "klantwaarde", "run", orders, "--as-of", AS_OF, "--out", str(out), *more]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, code, used = os.wait4(process.pid, 0)

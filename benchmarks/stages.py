@@ -24,15 +24,14 @@ from tests import test_stage_holdouts as shops
 from tests import test_validate_stages as stories
 
 import klantwaarde as kw
-from klantwaarde import quantities
-from klantwaarde.data.customers import Customers
 from klantwaarde.estimate.result import Fit
 from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.rules import NEVER, RULES, STAGES, Cuts, Marks, first_day_below
 from klantwaarde.lifecycle.stage_cells import Judge
 from klantwaarde.lifecycle.stages import staged
 from klantwaarde.lifecycle.transitions import agreement
-from klantwaarde.models import MODELS
+from klantwaarde.models import MODELS, quantities
+from klantwaarde.orders.customers import Customers
 from klantwaarde.typing import Array
 from klantwaarde.validate.stages import alarm, balanced_accuracy, best_cut, confusion, equal_silence, log_loss, trend
 

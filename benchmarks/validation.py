@@ -17,10 +17,10 @@ from tests import test_stage_holdouts as shops
 from tests.test_validate_potential import households
 
 import klantwaarde as kw
-from klantwaarde.data.datasets import cdnow_sample
 from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.history import stage_history
 from klantwaarde.network.influence import Influence, estimate_influence
+from klantwaarde.orders.datasets import cdnow_sample
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import split_wallet
 

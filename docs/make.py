@@ -29,7 +29,7 @@ def pictures(chromium: str) -> None:
     """The demo's report as pictures, of a window 1200 pixels wide."""
     with tempfile.TemporaryDirectory() as folder:
         whole, report = Path(folder) / "whole.png", Path(folder) / "demo"
-        _run(sys.executable, "-m", "klantwaarde.cli", "demo", "--out", str(report))
+        _run(sys.executable, "-m", "klantwaarde", "demo", "--out", str(report))
         _run(
             chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-sync", "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 import klantwaarde as kw
 from klantwaarde.asset.pyramid import Band
-from klantwaarde.data.names import SCHEMA_VERSION, SCORED, TIERS
+from klantwaarde.orders.schema import SCHEMA_VERSION, SCORED, TIERS
 
 HISTORY, YEAR, NOW = "all history", "last 12 months", "at the end"
 HORIZON = {
@@ -56,7 +56,7 @@ BANDS = {
 
 PAGE = """# The scored customers
 
-Made by `make docs` from `klantwaarde.data.names.SCORED`; do not edit it by hand.
+Made by `make docs` from `klantwaarde.orders.schema.SCORED`; do not edit it by hand.
 
 `customers.parquet`, and what `kw.score(...)` returns: one row for every customer of the input, best rank first.
 Schema version {version}. A new column raises no version; a changed or dropped one does.

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
-from klantwaarde.models import MODELS
+from klantwaarde.models import MODELS, quantities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

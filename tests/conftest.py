@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import settings
 
-from klantwaarde.cli import main
+from klantwaarde.cli.app import main
 
 # The same examples on every machine: a test does not fail by luck.
 settings.register_profile("same", derandomize=True, deadline=None)

@@ -30,8 +30,8 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 import klantwaarde as kw
-from klantwaarde.cli import main
-from klantwaarde.settings import Settings
+from klantwaarde.cli.app import main
+from klantwaarde.run.settings import Settings
 
 CODES = {0, 1, 2, 3}
 """What a command may end with; 70, a fault of ours, is none of them."""

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.data import adbc, publish
-from klantwaarde.data.source import open_source
-from klantwaarde.data.uri import DRIVERS, is_database, masked, scrubbed, short_name
 from klantwaarde.engine.duckdb import DuckDB
-from klantwaarde.pipeline import Run
+from klantwaarde.run.pipeline import Run
+from klantwaarde.sources import adbc, publish
+from klantwaarde.sources.source import open_source
+from klantwaarde.sources.uri import DRIVERS, is_database, masked, scrubbed, short_name
 from test_postgres import equal, made
 
 
@@ -159,7 +159,7 @@ class TestTypes:
         )
         script = (
             "import resource, sys\nfrom klantwaarde.engine.duckdb import DuckDB\n"
-            "from klantwaarde.data.source import open_source\n"
+            "from klantwaarde.sources.source import open_source\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nengine = DuckDB('100MB', threads=1)\n"
             "open_source(engine, 'read', sys.argv[1], table='orders', encoding='utf-8')\n"
             "print(engine.one('select count(*) as n from read')['n'])\n"

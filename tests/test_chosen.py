@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.data.doctor import reconciliation
-from klantwaarde.data.filters import Condition, conditions
-from klantwaarde.data.finding import Check
-from klantwaarde.data.identity import key
+from klantwaarde.doctor.doctor import reconciliation
+from klantwaarde.doctor.finding import Check
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.pipeline import run
-from klantwaarde.settings import Settings, read_settings
+from klantwaarde.orders.identity import key
+from klantwaarde.run.pipeline import run
+from klantwaarde.run.settings import Settings, read_settings
+from klantwaarde.sources.filters import Condition, conditions
 
 LINES = pd.DataFrame(
     {

@@ -18,8 +18,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.data.names import SCORED, TIERS
-from klantwaarde.pipeline import OUTPUTS
+from klantwaarde.orders.schema import SCORED, TIERS
+from klantwaarde.run.pipeline import OUTPUTS
 
 Cli = Callable[..., Said]
 SAMPLE = kw.cdnow_sample()
@@ -44,7 +44,17 @@ def customers(folder: Path) -> pd.DataFrame:
 def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one run on the sample."""
     out = tmp_path_factory.mktemp("run") / "results"
-    command = [sys.executable, "-m", "klantwaarde.cli", "run", str(SAMPLE), "--margin-rate", "0.3", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "klantwaarde",
+        "run",
+        str(SAMPLE),
+        "--margin-rate",
+        "0.3",
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "the value pyramid as of 1998-06-30" in done.stdout
     assert "reading the orders" in done.stderr
@@ -216,14 +226,14 @@ class TestOthers:
         assert "given" not in said.out.lower().split("usage")[0]
 
     def test_a_reader_who_has_enough(self) -> None:
-        script = f"{sys.executable} -m klantwaarde.cli check '{SAMPLE}' --json | head -c 10"
+        script = f"{sys.executable} -m klantwaarde check '{SAMPLE}' --json | head -c 10"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert done.stderr == ""
 
     def test_every_setting_has_its_flag_and_help(self, klantwaarde: Cli) -> None:
         from dataclasses import fields
 
-        from klantwaarde.settings import Settings
+        from klantwaarde.run.settings import Settings
 
         told = klantwaarde("run", "--help").out
         assert [f.name for f in fields(Settings)[1:] if f"--{f.name.replace('_', '-')}" not in told] == []
@@ -233,7 +243,7 @@ def start(out: Path, *more: str) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
-        "klantwaarde.cli",
+        "klantwaarde",
         "run",
         str(kw.cdnow()),
         "--model",

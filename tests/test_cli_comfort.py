@@ -16,11 +16,12 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde import cli, screen
+from klantwaarde.cli import screen
+from klantwaarde.cli.app import app as cli
+from klantwaarde.cli.faults import of_the_system
+from klantwaarde.cli.manual import EXAMPLES, ORDER, PANELS
+from klantwaarde.cli.options import FLAGS, HELP, as_typed
 from klantwaarde.errors import BadOrders
-from klantwaarde.faults import of_the_system
-from klantwaarde.manual import EXAMPLES, ORDER, PANELS
-from klantwaarde.options import FLAGS, HELP, as_typed
 
 Cli = Callable[..., Said]
 SAMPLE = str(kw.cdnow_sample())
@@ -73,7 +74,7 @@ class TestHelp:
     )
     def test_completion(self, shell: str, words: dict[str, str]) -> None:
         asked = os.environ | {"_KLANTWAARDE_COMPLETE": f"complete_{shell}"} | words
-        program = "import sys; sys.argv = ['klantwaarde']; from klantwaarde.cli import main; main()"
+        program = "import sys; sys.argv = ['klantwaarde']; from klantwaarde.cli.app import main; main()"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True, env=asked)
         assert "check" in done.stdout
 

@@ -14,7 +14,7 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.cli_ledger import _money
+from klantwaarde.cli.ledger import _money
 from klantwaarde.report.facts import plain
 
 Cli = Callable[..., Said]

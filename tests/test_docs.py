@@ -18,11 +18,12 @@ import typer
 
 import klantwaarde as kw
 from klantwaarde import numerics
-from klantwaarde.cli import app
-from klantwaarde.data import state, timely
+from klantwaarde.cli.app import app
+from klantwaarde.doctor import timely
 from klantwaarde.estimate import point, search
-from klantwaarde.pipeline import OUTPUTS
-from klantwaarde.settings import read_settings
+from klantwaarde.run.pipeline import OUTPUTS
+from klantwaarde.run.settings import read_settings
+from klantwaarde.state import state
 from klantwaarde.validate import choose, drift
 from klantwaarde.value.tiers import PERCENT
 
@@ -64,7 +65,7 @@ def words(line: str) -> list[str]:
 
 
 def klantwaarde(folder: Path, *given: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "klantwaarde.cli", *given]
+    command = [sys.executable, "-W", "error", "-m", "klantwaarde", *given]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.data.finding import Check
+from klantwaarde.doctor.finding import Check
 
 WARNINGS = {
     "equal lines",

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import klantwaarde as kw
-from klantwaarde import quantities
 from klantwaarde.estimate.fit import spend_line
+from klantwaarde.models import quantities
 from klantwaarde.numerics import in_blocks
 from klantwaarde.value.score import cell_scores
 from klantwaarde.value.terms import basis

@@ -95,7 +95,7 @@ def test_a_scope_forgets_what_was_made_in_it() -> None:
 
 STOPPED = """
 import os, signal, sys, threading, time
-from klantwaarde import faults
+from klantwaarde.cli import faults
 from klantwaarde.engine.duckdb import DuckDB
 
 def slow(**_):

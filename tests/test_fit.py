@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit, population_mean
 from klantwaarde.estimate.notes import spend_correlation
 from klantwaarde.estimate.starts import thinned
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.orders.cells import Cells, SpendCells
 
 TRUTHS = [
     NBD(0.6, 9.0),

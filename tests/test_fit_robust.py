@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.partials import log_likelihood
 from klantwaarde.estimate.point import Objective, near
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.orders.cells import Cells, SpendCells
 
 BASES = 200
 

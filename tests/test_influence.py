@@ -14,8 +14,8 @@ from scipy import stats
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.network.excitation import Lags, contrasts, filtered
 from klantwaarde.network.influence import SIMILARITY, Influence, estimate_influence
+from klantwaarde.network.influence_links import SENSITIVITY, influence_matrices, influence_matrix, social_shares
 from klantwaarde.network.null import shifts
-from klantwaarde.network.social import SENSITIVITY, influence_matrices, influence_matrix, social_shares
 
 DAYS, CLUSTER = 365.0, 50
 LAGS = Lags(np.array([1.0, 2.0, 5.0, 10.0]), 56)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klantwaarde.data.cells import Cells
 from klantwaarde.estimate import lattice
 from klantwaarde.estimate.lattice import lattice_of
 from klantwaarde.estimate.partials import Histories, pareto_nbd, prepared
+from klantwaarde.orders.cells import Cells
 
 CDNOW = np.array([0.5533, 10.578, 0.6062, 11.669])
 DAY = 1 / 7

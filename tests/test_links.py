@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.data import link_findings, link_rules
-from klantwaarde.data.attributes import attributes
-from klantwaarde.data.link_demo import LABEL, simulated_links
-from klantwaarde.data.links import Links, influence, referrals, together
+from klantwaarde.beside import link_findings, link_rules
+from klantwaarde.beside.attributes import attributes
+from klantwaarde.beside.demo_links import LABEL, simulated_links
+from klantwaarde.beside.links import Links, influence, referrals, together
 
 AS_OF = "2024-06-30"
 WHO = tuple("abcdefgh")

@@ -17,20 +17,20 @@ import pandas as pd
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.cli import _print_sheet
-from klantwaarde.data import correct
-from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.data.finding import Check
+from klantwaarde.cli.app import _print_sheet
+from klantwaarde.doctor import correct
+from klantwaarde.doctor.finding import Check
 from klantwaarde.estimate import diagnosis
 from klantwaarde.estimate.notes import notes
 from klantwaarde.estimate.point import Optimum
 from klantwaarde.lifecycle.calibration import Rate, calibration
 from klantwaarde.lifecycle.rules import Cuts
 from klantwaarde.models import GammaGamma, ParetoNBD
+from klantwaarde.orders.cells import Cells, SpendCells
 from klantwaarde.report.facts import assumptions, plain
 from klantwaarde.report.html import render
-from klantwaarde.report.said import said_in
-from klantwaarde.report.speech import Speech
+from klantwaarde.report.locale import Speech
+from klantwaarde.report.worded import said_in
 from klantwaarde.report.words import WORDS
 from klantwaarde.value.terms import Basis
 from klantwaarde.wording.message import LANGUAGES, MESSAGES, Message, message, worded

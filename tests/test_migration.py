@@ -15,10 +15,10 @@ from scipy.stats import nbinom
 import klantwaarde as kw
 from klantwaarde.asset.chance import Chance, Histories, chance_of, tier_chances
 from klantwaarde.asset.migration import STATES, Migration, Thresholds, migration
-from klantwaarde.data.names import TIERS
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import BGNBD, NBD, GammaGamma, ParetoNBD
 from klantwaarde.models.counts import enough
+from klantwaarde.orders.schema import TIERS
 
 BEFORE = {
     "customer_id": [1, 2, 3, 4, 5],

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.estimate.partials import log_likelihood as log_likelihood_of
 from klantwaarde.models import BGNBD, MBGNBD, MODELS, NBD, SPEND_MODELS, GammaGamma, ParetoNBD
-from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
+from klantwaarde.models.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
+from klantwaarde.orders.cells import Cells, SpendCells
 from klantwaarde.typing import AttritionModel, SpendModel
 from truths import CDNOW_SPEND, HISTORIES, TIMES, TIMING
 

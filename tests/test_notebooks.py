@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from klantwaarde.data.names import TIERS
+from klantwaarde.orders.schema import TIERS
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "cdnow.ipynb"
 

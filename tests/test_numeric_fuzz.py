@@ -10,7 +10,7 @@ from evidence.numeric_fuzz import fuzz, main, points, table
 from scipy.special import roots_legendre
 
 from klantwaarde.models import MODELS, ParetoNBD
-from klantwaarde.quantities import cet, p_active
+from klantwaarde.models.quantities import cet, p_active
 
 Long = np.longdouble
 RATIO, PANEL = 1.35, 20  # of the edges of panels, and nodes in each: a hundred more of either move nothing by 1e-15
@@ -120,7 +120,7 @@ def test_no_rule_is_broken_at_ten_thousand_random_points(name: str) -> None:
 
 
 def test_a_broken_rule_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("klantwaarde.quantities.p_active", lambda _model, t, *_: np.where(t > 1, -1e-13, np.nan))
+    monkeypatch.setattr("klantwaarde.models.quantities.p_active", lambda _model, t, *_: np.where(t > 1, -1e-13, np.nan))
     said: list[str] = []
     assert main(100, said.append) == 1
     assert "| pareto_nbd | p_active | in [0, 1] | 100 | 100 |" in said[0]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.counting import evaluations
 
-from klantwaarde.cli import _simulated
-from klantwaarde.data.datasets import cdnow_sample
-from klantwaarde.pipeline import run
-from klantwaarde.settings import read_settings
+from klantwaarde.cli.app import _simulated
+from klantwaarde.orders.datasets import cdnow_sample
+from klantwaarde.run.pipeline import run
+from klantwaarde.run.settings import read_settings
 
 PER_DATE = {
     "valued": 2,  # the later date's customers once more by the parameters of the earlier one: the model change

@@ -8,9 +8,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from klantwaarde import quantities
-from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
-from klantwaarde.quantities import cet, dert, expected_purchases, log_likelihood, p_alive
+from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD, quantities
+from klantwaarde.models.quantities import cet, dert, expected_purchases, log_likelihood, p_alive
 from truths import (
     CDNOW_BG,
     CDNOW_MBG,

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.data.doctor import reconciliation
-from klantwaarde.data.duplicates import equal_lines
+from klantwaarde.doctor.doctor import reconciliation
+from klantwaarde.orders.duplicates import equal_lines
 from klantwaarde.wording.message import message
 
 DAYS = ["2024-01-05", "2024-01-06", "2024-02-07", "2024-03-01"]

@@ -18,11 +18,13 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde import cli, files, pipeline
-from klantwaarde.data.written import write_table
+from klantwaarde import files
+from klantwaarde.cli.app import app as cli
 from klantwaarde.estimate.result import FORMAT, SCHEMA
 from klantwaarde.marks import is_ours
-from klantwaarde.seeding import COLUMNS as SEEDS
+from klantwaarde.run import pipeline
+from klantwaarde.run.seeding import COLUMNS as SEEDS
+from klantwaarde.sources.written import write_table
 
 Cli = Callable[..., Said]
 REFUSED = "of its own"
@@ -259,7 +261,7 @@ class TestPython:
     @pytest.fixture(name="read")
     def _read(self, scored: kw.Scored, tmp_path: Path) -> Path:
         """A copy of the orders, known to the engine as what it reads."""
-        from klantwaarde.data.guard import inputs
+        from klantwaarde.sources.guard import inputs
 
         path = tmp_path / "store" / "orders.parquet"
         path.parent.mkdir()
@@ -308,7 +310,7 @@ class TestPython:
 
 
 def _columns() -> Any:
-    from klantwaarde.data.names import SCORED
+    from klantwaarde.orders.schema import SCORED
 
     return SCORED
 
@@ -446,7 +448,7 @@ class TestCells:
         assert found["big"].tolist() == ["100000000000000001"] * 6, "ids stay exact"
 
     def test_what_excel_cannot_hold_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from klantwaarde.data import written
+        from klantwaarde.sources import written
 
         with pytest.raises(kw.BadOrders, match="32,767 characters"):
             write_table(pa.table({"id": ["x" * 40_000]}), tmp_path / "a.xlsx")

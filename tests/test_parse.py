@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.data.parse import DATE_FORMATS, Reading, read_dates
 from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.sources.parse import DATE_FORMATS, Reading, read_dates
 
 MANY = 150_000
 ENGINE = DuckDB(threads=1)

@@ -6,11 +6,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from klantwaarde import quantities
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.estimate import partials
 from klantwaarde.estimate.blocks import BLOCK, STEPS, Rising
-from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
+from klantwaarde.orders.cells import Cells, SpendCells
 
 TIMING = [
     NBD(0.38, 12.1),

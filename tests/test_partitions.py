@@ -15,9 +15,9 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde import progress
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.files import whole_file
+from klantwaarde.run import progress
 
 Cli = Callable[..., Said]
 

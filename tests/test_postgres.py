@@ -23,10 +23,10 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.data.publish import MARK, publish
-from klantwaarde.data.uri import DRIVERS, POSTGRESQL, is_database, masked, name_parts, short_name
-from klantwaarde.pipeline import Run, run
-from klantwaarde.settings import read_settings
+from klantwaarde.run.pipeline import Run, run
+from klantwaarde.run.settings import read_settings
+from klantwaarde.sources.publish import MARK, publish
+from klantwaarde.sources.uri import DRIVERS, POSTGRESQL, is_database, masked, name_parts, short_name
 
 Cli = Callable[..., Said]
 PASSWORD = "s3cret word"

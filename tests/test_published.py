@@ -8,13 +8,12 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from klantwaarde import quantities
-from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.data.customers import customers
-from klantwaarde.data.datasets import cdnow_sample
-from klantwaarde.data.orders import orders
 from klantwaarde.estimate.fit import fit
-from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
+from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.orders.customers import customers
+from klantwaarde.orders.datasets import cdnow_sample
+from klantwaarde.orders.orders import orders
 
 
 class Published(NamedTuple):

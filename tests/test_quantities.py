@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from klantwaarde import quantities
 from klantwaarde.errors import BadParameters
-from klantwaarde.models import BGNBD, GammaGamma, ParetoNBD
+from klantwaarde.models import BGNBD, GammaGamma, ParetoNBD, quantities
+from klantwaarde.models.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
 from klantwaarde.numerics import beta_nodes, cores, gamma_nodes, in_blocks, two_or_more
-from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
 from truths import CDNOW_MBG, CDNOW_PARETO, CDNOW_SPEND, HISTORIES, TIMING
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from klantwaarde.cli import app
-from klantwaarde.data.customers import customers
-from klantwaarde.data.doctor import reconciliation
-from klantwaarde.settings import read_orders, read_settings
+from klantwaarde.cli.app import app
+from klantwaarde.doctor.doctor import reconciliation
+from klantwaarde.orders.customers import customers
+from klantwaarde.run.settings import read_orders, read_settings
 
 EXPORTS = Path(__file__).parent / "exports"
 PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text("utf-8")

@@ -15,13 +15,13 @@ from scipy import sparse, stats
 from scipy.integrate import quad
 from scipy.special import gammaln
 
-from klantwaarde.data.cells import Cells
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import NBD
+from klantwaarde.models.quantities import log_likelihood, p_alive
 from klantwaarde.network.anyway import Anyway, anyway, declared, matched, prior, randomised
 from klantwaarde.network.forest import forest, subtree_sums
-from klantwaarde.network.forward import (
+from klantwaarde.network.future_referrals import (
     ZINBD,
     alive_with_referrals,
     departure,
@@ -41,7 +41,7 @@ from klantwaarde.network.referral import (
     responsibility,
     sensitivity,
 )
-from klantwaarde.quantities import log_likelihood, p_alive
+from klantwaarde.orders.cells import Cells
 from klantwaarde.typing import Array
 from truths import CDNOW_PARETO
 

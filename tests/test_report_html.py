@@ -20,7 +20,7 @@ import klantwaarde.report
 from klantwaarde.errors import BadParameters
 from klantwaarde.report.facts import assumptions
 from klantwaarde.report.html import render, write_report
-from klantwaarde.report.speech import Speech
+from klantwaarde.report.locale import Speech
 from klantwaarde.report.words import WORDS
 from klantwaarde.wording.message import LANGUAGES, as_kept, message, worded
 from report_facts import report_facts, total_facts

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klantwaarde.report.html import render
+from klantwaarde.report.locale import Speech
 from klantwaarde.report.movement import chance_told, count_rows, grid, ledger_rows, moves, stage_rows, steps, verdict
 from klantwaarde.report.movement_figures import statement_told, waterfall
-from klantwaarde.report.speech import Speech
 from klantwaarde.wording.message import LANGUAGES
 from movement_facts import movement_facts
 from report_facts import report_facts

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 import klantwaarde as kw
-from klantwaarde.data.link_demo import simulated_links
+from klantwaarde.beside.demo_links import simulated_links
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.relation import Relation, registered
 from klantwaarde.report.facts import plain
 from klantwaarde.report.html import render
+from klantwaarde.report.locale import Speech
 from klantwaarde.report.people import MOST, top_influencers, top_referrers
-from klantwaarde.report.speech import Speech
-from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
 from klantwaarde.report.total import PROFILES, ranking, total_facts
+from klantwaarde.report.total_sentences import assumed_told, ranking_told, verdict_told
 from klantwaarde.wording.message import LANGUAGES
 from report_facts import report_facts
 from report_facts import total_facts as made_up

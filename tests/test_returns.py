@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.data.grouped import grouped
-from klantwaarde.data.returns import netted_totals
-from klantwaarde.data.split import holdout
-from klantwaarde.movement import Method, periods
-from klantwaarde.pipeline import run
-from klantwaarde.settings import read_settings
+from klantwaarde.orders.grouped import grouped
+from klantwaarde.orders.returns import netted_totals
+from klantwaarde.orders.split import holdout
+from klantwaarde.run.movement import Method, periods
+from klantwaarde.run.pipeline import run
+from klantwaarde.run.settings import read_settings
 
 START = dt.date(2023, 1, 1)
 

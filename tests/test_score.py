@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.data.names import SCORED, TIERS
 from klantwaarde.estimate.fit import population_mean, spend_line
+from klantwaarde.orders.schema import SCORED, TIERS
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import tier_sizes
 

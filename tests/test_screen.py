@@ -17,8 +17,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
+from klantwaarde.cli.screen import print_json, show
 from klantwaarde.report.html import render
-from klantwaarde.screen import print_json, show
 from klantwaarde.shown import visible
 from report_facts import report_facts
 
@@ -179,7 +179,7 @@ def test_no_encoding_of_the_terminal_stops_a_command(tmp_path: Path, encoding: s
         ("run", kw.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--currency", "€"),
         ("run", kw.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--json"),
     ):
-        command = [sys.executable, "-m", "klantwaarde.cli", *map(str, words)]
+        command = [sys.executable, "-m", "klantwaarde", *map(str, words)]
         done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=environment)
         assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
         told = done.stdout.decode(encoding)
@@ -190,7 +190,7 @@ def test_no_encoding_of_the_terminal_stops_a_command(tmp_path: Path, encoding: s
 
 
 def test_what_the_terminal_lacks_is_written_as_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from klantwaarde.screen import paper, survive_encoding
+    from klantwaarde.cli.screen import paper, survive_encoding
 
     page = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", page)

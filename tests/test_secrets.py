@@ -20,9 +20,9 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.data.uri import Address, as_address, is_database, revealed, scrub
-from klantwaarde.settings import ADDRESSES, read_settings
+from klantwaarde.run.settings import ADDRESSES, read_settings
 from klantwaarde.shown import masked
+from klantwaarde.sources.uri import Address, as_address, is_database, revealed, scrub
 
 Cli = Callable[..., Said]
 SECRET = "hush"
@@ -146,7 +146,7 @@ def every(error: BaseException | None) -> Iterator[str]:
 
 @forms
 def test_no_error_holds(model: Path, form: str) -> None:
-    from klantwaarde.data.publish import check_target, publish
+    from klantwaarde.sources.publish import check_target, publish
 
     base = kw.customers(kw.orders(kw.cdnow_sample()))
     address = FORMS[form]
@@ -266,7 +266,7 @@ def test_a_fault_of_ours_is_told_without(klantwaarde: Cli, monkeypatch: pytest.M
     def broken(*_: object) -> None:
         raise RuntimeError(f"{FORMS['plain']} and password=hush2")
 
-    monkeypatch.setattr("klantwaarde.cli.sheet", broken)
+    monkeypatch.setattr("klantwaarde.cli.app.sheet", broken)
     monkeypatch.setenv("KLANTWAARDE_DEBUG", "")  # so that what --debug sets is forgotten
     said = klantwaarde("--debug", "check", kw.cdnow_sample())
     assert (said.code, "Traceback" in said.err, "RuntimeError" in said.err) == (70, True, True)
@@ -345,7 +345,7 @@ def test_a_process_in_development_mode_tells_nothing(tmp_path: Path, form: str) 
             "-X",
             "dev",
             "-m",
-            "klantwaarde.cli",
+            "klantwaarde",
             words[0],
             FORMS[form],
             "--table",

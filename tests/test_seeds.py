@@ -17,10 +17,10 @@ from klantwaarde.errors import BadParameters
 from klantwaarde.network import imm, reverse
 from klantwaarde.network.cascade import edges, incoming, outgoing, reached, steps
 from klantwaarde.network.cover import Budget, cover, index
+from klantwaarde.network.hash_sets import Visited
 from klantwaarde.network.reverse import Sets, joined, reverse_sets, source
 from klantwaarde.network.seeds import Seeds, plain_ranking, seeds, spread
 from klantwaarde.network.solve import accountable
-from klantwaarde.network.visited import Visited
 
 TOY = [(0, 1, 0.5), (0, 2, 0.4), (1, 3, 0.6), (2, 3, 0.3), (3, 4, 0.5), (4, 2, 0.2)]
 TOY_VALUE = np.array([10.0, 20.0, 30.0, 40.0, 50.0])

@@ -11,8 +11,8 @@ import pytest
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
-from klantwaarde.quantities import expected_purchases, log_likelihood, p_active
-from klantwaarde.simulate import simulate
+from klantwaarde.models.quantities import expected_purchases, log_likelihood, p_active
+from klantwaarde.orders.simulate import simulate
 from truths import CDNOW_PARETO, CDNOW_SPEND, TIMING
 
 CUSTOMERS = 60_000

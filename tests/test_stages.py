@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 import klantwaarde as kw
-from klantwaarde.data.attributes import attributes
-from klantwaarde.data.cells import Cells
+from klantwaarde.beside.attributes import attributes
 from klantwaarde.engine.relation import registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.next_order import overdue
 from klantwaarde.lifecycle.rules import RULES, STAGES
 from klantwaarde.lifecycle.stages import COLUMNS, Before, cross, staged, stages
+from klantwaarde.orders.cells import Cells
 from truths import CDNOW_BG, CDNOW_MBG, CDNOW_PARETO
 
 AS_OF = dt.date(2024, 12, 31)

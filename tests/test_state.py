@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.data import state as states
-from klantwaarde.data.batch import batch_id
-from klantwaarde.data.state import open_state
-from klantwaarde.pipeline import Run, run
-from klantwaarde.settings import read_settings
+from klantwaarde.run.pipeline import Run, run
+from klantwaarde.run.settings import read_settings
+from klantwaarde.state import state as states
+from klantwaarde.state.batch import batch_id
+from klantwaarde.state.state import open_state
 
 DAYS = 10
 HALVES = (slice(8, 16), slice(0, 8))
@@ -289,8 +289,9 @@ class TestBatches:
 
 KILLED = """
 import os, signal, sys
-from klantwaarde import files, pipeline, settings
-from klantwaarde.data import state
+from klantwaarde import files
+from klantwaarde.run import pipeline, settings
+from klantwaarde.state import state
 from klantwaarde.engine import duckdb
 steps, at = 0, int(sys.argv[1])
 state.MOST_PARTS = 1

@@ -15,8 +15,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.data import kept
-from klantwaarde.data.state import open_state
+from klantwaarde.state import kept
+from klantwaarde.state.state import open_state
 
 MODEL = '{"format": "klantwaarde-model"}\n'
 
@@ -275,7 +275,7 @@ class TestUndo:
         assert merge(state, other) == Decimal("1.50"), "an empty state takes ids of any type"
 
     def test_after_files_were_written_into_one(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from klantwaarde.data import state as states
+        from klantwaarde.state import state as states
 
         monkeypatch.setattr(states, "MOST_PARTS", 2)
         assert merge(state, orders(4)) == money(1, 2, 3, 4)

@@ -16,13 +16,13 @@ from scipy.integrate import quad
 from tests.six_customers import AFTER, BEFORE, GROWTH
 
 import klantwaarde as kw
-from klantwaarde.asset.effects import factor_effects, logarithmic_mean
+from klantwaarde.asset.decomposition import factor_effects, logarithmic_mean
 from klantwaarde.asset.equity import future_cohorts, newcomer_value
 from klantwaarde.asset.ledger import ledger
 from klantwaarde.asset.standing import STAGES
 from klantwaarde.asset.statement import PARTS, Statement, revalued, statement
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.value.released import ahead, dect
+from klantwaarde.value.horizon_value import ahead, dect
 
 PARETO = ParetoNBD(0.553277, 10.577679, 0.606240, 11.668740)
 BG = BGNBD(0.2426, 4.4136, 0.7930, 2.4262)

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.data.source import open_source
 from klantwaarde.engine.duckdb import DuckDB
+from klantwaarde.sources.source import open_source
 
 HEAD = "customer_id,date,amount\n"
 

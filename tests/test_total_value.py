@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.data.link_demo import simulated_links
+from klantwaarde.beside.demo_links import simulated_links
 
 Cli = Callable[..., Said]
 AS_OF = "1998-03-31"
@@ -122,7 +122,7 @@ class TestRows:
         none = frame[~frame.customer_id.isin(ids[counts > 0])].dropna(subset=["dert"])
         history = (none.x.to_numpy(float), none.t_x.to_numpy(), none["T"].to_numpy())
         ages = np.maximum(history[2], 1 / 7)
-        from klantwaarde.network.forward import alive_with_referrals, departure, forward_rate
+        from klantwaarde.network.future_referrals import alive_with_referrals, departure, forward_rate
 
         gone_at = np.minimum(departure(model, *history), ages)
         alive = alive_with_referrals(rate, 0.0, ages, none.p_alive.to_numpy(), gone_at)

@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
+from klantwaarde.beside.demo_links import simulated_links
 from klantwaarde.calendar import UNITS
-from klantwaarde.data.link_demo import simulated_links
 
 Cli = Callable[..., Said]
 AS_OF = "1998-03-31"

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.data.link_rules import closing_links, last_of_circles
+from klantwaarde.beside.link_rules import closing_links, last_of_circles
 from klantwaarde.network.forest import forest
 
 Cli = Callable[..., Said]
@@ -105,7 +105,7 @@ def test_who_brings_customers_without_being_one_is_in_the_list(klantwaarde: Cli,
 
 def test_a_circle_with_an_undated_link_is_cut_at_one_place() -> None:
     """The file's rules and the kernel cut the link that has no day."""
-    from klantwaarde.data.link_rules import DATELESS, Columns
+    from klantwaarde.beside.link_rules import DATELESS, Columns
 
     source, target = np.array([0, 1, 2, 3]), np.array([1, 2, 0, 4])
     day = np.array([19_000, DATELESS, 19_005, 19_001])

@@ -10,9 +10,8 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, xlogy
 
-from klantwaarde import quantities
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.models import BGNBD, ParetoNBD
+from klantwaarde.models import BGNBD, ParetoNBD, quantities
 from klantwaarde.models.bg_nbd import coins_survived, first_points
 from klantwaarde.numerics import poisson_points
 from klantwaarde.validate.stages import (

@@ -2,19 +2,15 @@
 
 from importlib.metadata import version
 
-from klantwaarde.asset.effects import factor_effects
+from klantwaarde.asset.decomposition import factor_effects
 from klantwaarde.asset.equity import future_cohorts
 from klantwaarde.asset.ledger import Ledger, ledger
 from klantwaarde.asset.migration import Migration, migration
 from klantwaarde.asset.pyramid import pyramid
 from klantwaarde.asset.statement import Statement, statement
-from klantwaarde.data.attributes import attributes
-from klantwaarde.data.cells import Cells, SpendCells
-from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.datasets import cdnow, cdnow_sample
-from klantwaarde.data.doctor import sheet
-from klantwaarde.data.links import Links, influence, referrals
-from klantwaarde.data.orders import Orders, orders
+from klantwaarde.beside.attributes import attributes
+from klantwaarde.beside.links import Links, influence, referrals
+from klantwaarde.doctor.doctor import sheet
 from klantwaarde.errors import (
     BadOrders,
     BadParameters,
@@ -33,22 +29,26 @@ from klantwaarde.lifecycle.hmm_fit import HMMFit, choose_states, fit_hmm
 from klantwaarde.lifecycle.stages import Stages, cross, stages
 from klantwaarde.lifecycle.transitions import stage_sizes, state_value
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.models.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
+from klantwaarde.network.attribution import attribution_matrix
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
-from klantwaarde.network.phi import attribution_matrix
 from klantwaarde.network.referral import Referrals, crv, responsibility
 from klantwaarde.network.seeds import Seeds, plain_ranking, seeds, spread
-from klantwaarde.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
-from klantwaarde.simulate import simulate
+from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.orders.customers import Customers, customers
+from klantwaarde.orders.datasets import cdnow, cdnow_sample
+from klantwaarde.orders.orders import Orders, orders
+from klantwaarde.orders.simulate import simulate
 from klantwaarde.validate.backtest import backtest
 from klantwaarde.validate.choose import choose, fits
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import mask_category, split_wallet
+from klantwaarde.value.books import Books, books, conservation
 from klantwaarde.value.cross_sell import cross_sell
 from klantwaarde.value.peers import fit_peers
 from klantwaarde.value.potential import frontier, headroom
 from klantwaarde.value.score import Scored, score
 from klantwaarde.value.terms import Beside, Fits, Terms
-from klantwaarde.value.total import Books, books, conservation
 
 __version__ = version("klantwaarde")
 

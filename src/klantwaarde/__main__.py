@@ -1,5 +1,5 @@
 """`python -m klantwaarde`: the command line."""
 
-from klantwaarde.cli import main
+from klantwaarde.cli.app import main
 
 main()

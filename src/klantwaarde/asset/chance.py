@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from scipy.special import betainc, ndtr
 
-from klantwaarde import quantities
-from klantwaarde.data.names import TIERS
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.blocks import by_threads
+from klantwaarde.models import quantities
+from klantwaarde.orders.schema import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

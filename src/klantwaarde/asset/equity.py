@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.errors import BadParameters
+from klantwaarde.models import quantities
 
 if TYPE_CHECKING:
     from klantwaarde.typing import AttritionModel

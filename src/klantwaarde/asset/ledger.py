@@ -21,10 +21,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.asset.standing import Standing, both_standings, known_table, labels, moved
-from klantwaarde.data.names import MONEY
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.orders.schema import MONEY
 from klantwaarde.shown import html_table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from klantwaarde.data.orders import Orders
+    from klantwaarde.orders.orders import Orders
     from klantwaarde.value.score import Scored
 
 BEHIND = (

@@ -13,10 +13,10 @@ from klantwaarde.asset.chance import Chance, Histories, chance_of
 from klantwaarde.asset.ledger import NONE
 from klantwaarde.asset.standing import NO_VALUE, Standing, is_priced, known_table, of_source, pair_engine, placing
 from klantwaarde.calendar import check_unit, year_before
-from klantwaarde.data.names import TIERS
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
+from klantwaarde.orders.schema import TIERS
 from klantwaarde.shown import html_table
 from klantwaarde.value.score import Scored
 from klantwaarde.value.tiers import tier_sizes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from klantwaarde.data.names import TIERS
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import expect
+from klantwaarde.orders.schema import TIERS
 from klantwaarde.value.score import Scored
 
 

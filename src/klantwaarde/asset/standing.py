@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from klantwaarde.data.attributes import Attributes
+from klantwaarde.beside.attributes import Attributes
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
@@ -21,7 +21,7 @@ from klantwaarde.lifecycle.stages import stages as stages_by_rule
 from klantwaarde.value.score import Scored
 
 if TYPE_CHECKING:
-    from klantwaarde.data.orders import Orders
+    from klantwaarde.orders.orders import Orders
 
 FACTORS = ("margin", "rate", "lifetime", "released", "expected", "realised")
 """What the statement wants to know of a customer at one date: factors of the value, and the margin of the period."""

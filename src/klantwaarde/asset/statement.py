@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde.asset.effects import Method, check_method
+from klantwaarde.asset.decomposition import Method, check_method
 from klantwaarde.asset.ledger import LINES, NONE, Ledger
 from klantwaarde.asset.standing import FACTORS as STANDING_FACTORS
 from klantwaarde.asset.standing import (
@@ -36,20 +36,20 @@ from klantwaarde.asset.standing import (
     standing,
 )
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.names import MONEY
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.lifecycle.stages import Before
-from klantwaarde.quantities import expected_purchases
+from klantwaarde.models.quantities import expected_purchases
+from klantwaarde.orders.schema import MONEY
 from klantwaarde.shown import html_table
-from klantwaarde.value.released import ahead
+from klantwaarde.value.horizon_value import ahead
 from klantwaarde.value.score import Scored, cell_scores, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.orders import Orders
+    from klantwaarde.orders.orders import Orders
 
 FACTORS = ("margin", "rate", "lifetime")
 PARTS = ("opening", "unwind", "released", "spend", "frequency", "retention", "new_customers", "model_change", "closing")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.errors import BadOrders, BadParameters, kind_of
 from klantwaarde.estimate.diagnosis import diagnosis
 from klantwaarde.estimate.notes import notes
@@ -15,6 +14,7 @@ from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
 from klantwaarde.estimate.starts import scaled
 from klantwaarde.models import MODELS, SPEND_MODELS
+from klantwaarde.orders.cells import Cells, SpendCells
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:

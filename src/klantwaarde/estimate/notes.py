@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import digamma
 
-from klantwaarde.data.cells import SpendCells
 from klantwaarde.estimate.starts import SHAPE_BOX
 from klantwaarde.models.gamma_gamma import GammaGamma
+from klantwaarde.orders.cells import SpendCells
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.cells import Cells
+    from klantwaarde.orders.cells import Cells
     from klantwaarde.typing import Array
 
 MATTERS = 0.1  # a correlation below it moves expected spend by less than a tenth of its spread

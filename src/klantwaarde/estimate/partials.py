@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from scipy.special import betaln, digamma
 
-from klantwaarde import quantities
-from klantwaarde.data.cells import Cells, SpendCells
 from klantwaarde.estimate import lattice
 from klantwaarde.estimate.blocks import Rising, block_sums, blocks
 from klantwaarde.estimate.lattice import Lattice, lattice_of
-from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
 from klantwaarde.numerics import over_nodes, product_nodes
+from klantwaarde.orders.cells import Cells, SpendCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

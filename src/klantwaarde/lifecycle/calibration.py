@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day, year_before
-from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.returns import stood_at
 from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class
-from klantwaarde.models import ParetoNBD
+from klantwaarde.models import ParetoNBD, quantities
+from klantwaarde.orders.customers import Customers, customers
+from klantwaarde.orders.returns import stood_at
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from klantwaarde.data.orders import Orders
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.orders import Orders
     from klantwaarde.typing import Array
 
 LEAST_HISTORY = 182  # days before the split, or there is nothing to fit

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from klantwaarde.calendar import read_day
-from klantwaarde.data.customers import Customers, customers
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
@@ -16,6 +15,7 @@ from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts, Rules, rules_named
 from klantwaarde.lifecycle.stages import Before, staged
 from klantwaarde.models import ParetoNBD
+from klantwaarde.orders.customers import Customers, customers
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from klantwaarde.data.orders import Orders
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.orders import Orders
 
 Manner = Literal["refit", "frozen"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.lifecycle.next_order import overdue_from
+from klantwaarde.models import quantities
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

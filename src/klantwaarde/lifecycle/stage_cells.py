@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
 from klantwaarde.engine.relation import query
 from klantwaarde.lifecycle.next_order import NO_FEWER, NO_MORE, Limits, limits, overdue, time_to_next
@@ -28,10 +27,11 @@ from klantwaarde.lifecycle.rules import (
     score_marks,
     silence_marks,
 )
+from klantwaarde.models import quantities
 
 if TYPE_CHECKING:
-    from klantwaarde.data.customers import Customers
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.customers import Customers
     from klantwaarde.typing import Array
 
 LATEST = 36_500  # days: later than in a hundred years is never

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from klantwaarde.beside.attributes import Attributes
 from klantwaarde.calendar import read_day
-from klantwaarde.data.attributes import Attributes
-from klantwaarde.data.customers import Customers
-from klantwaarde.data.orders import Orders, with_lines
-from klantwaarde.data.returns import stood_of
-from klantwaarde.data.written import write_rows
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, opened, query, registered
 from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
+from klantwaarde.orders.customers import Customers
+from klantwaarde.orders.orders import Orders, with_lines
+from klantwaarde.orders.returns import stood_of
+from klantwaarde.sources.written import write_rows
 from klantwaarde.value.score import Scored
 
 if TYPE_CHECKING:

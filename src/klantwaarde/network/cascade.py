@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from klantwaarde.errors import BadParameters
-from klantwaarde.network.visited import Visited
+from klantwaarde.network.hash_sets import Visited
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array

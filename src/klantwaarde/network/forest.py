@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from klantwaarde.data.link_rules import last_of_circles
-from klantwaarde.data.links import Links
+from klantwaarde.beside.link_rules import last_of_circles
+from klantwaarde.beside.links import Links
 from klantwaarde.errors import BadOrders, BadParameters
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import numpy as np
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.network.excitation import Arrows, Histories, Lags, Rates, Sums, contrast_sums, sums
+from klantwaarde.network.grid import Observed, observed
+from klantwaarde.network.influence_links import influence_matrices, influence_matrix, social_shares
 from klantwaarde.network.null import calendar, gamma_rates, shifts
-from klantwaarde.network.observed import Observed, observed
-from klantwaarde.network.social import influence_matrices, influence_matrix, social_shares
 from klantwaarde.network.strength import Strength, strength
 
 if TYPE_CHECKING:

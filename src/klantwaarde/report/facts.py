@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from klantwaarde.asset.pyramid import Band
-    from klantwaarde.data.customers import Customers
-    from klantwaarde.data.doctor import Sheet
+    from klantwaarde.doctor.doctor import Sheet
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.customers import Customers
     from klantwaarde.validate.choose import Choice
     from klantwaarde.validate.tracking import Tracking
     from klantwaarde.value.terms import Basis
-    from klantwaarde.value.totals import Totals
+    from klantwaarde.value.total_value import Totals
 
 TOP = 20
 SEASON = 92  # days before the last year: who bought then, and not since, is not taken for new

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from klantwaarde.report.speech import Speech
+    from klantwaarde.report.locale import Speech
 
 TIERS = {"top": "#0b3c49", "large": "#16697a", "medium": "#4a98a5", "small": "#a3cdd2", "inactive": "#dde2e4"}
 INK, QUIET, LINE, WARM = "#1d2b30", "#5c6b70", "#dde2e4", "#b4531a"

@@ -15,12 +15,12 @@ from matplotlib import style
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
 from klantwaarde.report import figures
+from klantwaarde.report.locale import Speech
 from klantwaarde.report.movement import chance_told, moves
 from klantwaarde.report.movement_figures import statement_told, waterfall
 from klantwaarde.report.profiles import profiles
-from klantwaarde.report.said import said_in
-from klantwaarde.report.speech import Speech
-from klantwaarde.report.telling import assumed_told, ranking_told, verdict_told
+from klantwaarde.report.total_sentences import assumed_told, ranking_told, verdict_told
+from klantwaarde.report.worded import said_in
 from klantwaarde.report.words import COLUMNS, MONEY_COLUMNS, TOTAL_COLUMNS
 from klantwaarde.shown import visible
 from klantwaarde.wording.message import LANGUAGES

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from klantwaarde.asset.ledger import LINES
 from klantwaarde.asset.migration import STATES
 from klantwaarde.asset.statement import PARTS
-from klantwaarde.data.names import TIERS
 from klantwaarde.lifecycle.rules import STAGES
+from klantwaarde.orders.schema import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from klantwaarde.report.speech import Speech
+    from klantwaarde.report.locale import Speech
 
 ABSENT = "absent"
 """Where customers are counted who were not there yet at the first date."""

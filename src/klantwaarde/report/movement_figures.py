@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from klantwaarde.report.speech import Speech
+    from klantwaarde.report.locale import Speech
 
 THINNEST = 0.02  # inches: a small change is a line and not nothing
 

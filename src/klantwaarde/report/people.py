@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.engine.relation import Relation, query, registered
+from klantwaarde.network.attribution import attribution_matrix
 from klantwaarde.network.influence import influence_matrix
-from klantwaarde.network.phi import attribution_matrix
 from klantwaarde.network.referral import BAND, sensitivity
+from klantwaarde.value.books import books, received_parts
 from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect, links_told, referrals_told
-from klantwaarde.value.total import books, received_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

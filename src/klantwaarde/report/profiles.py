@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from klantwaarde.report.speech import Speech
+    from klantwaarde.report.locale import Speech
 
 PLACES = {"advocate": (0, 1), "champion": (1, 1), "miser": (0, 0), "affluent": (1, 0)}
 """Column and row from below: own value to the right, referral value upwards."""

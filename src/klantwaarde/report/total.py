@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from klantwaarde.engine.relation import Relation, query
-from klantwaarde.network.phi import OMEGA
+from klantwaarde.network.attribution import OMEGA
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
 from klantwaarde.wording.message import as_data, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.attributes import Attributes
-    from klantwaarde.data.customers import Customers
-    from klantwaarde.data.links import Links
+    from klantwaarde.beside.attributes import Attributes
+    from klantwaarde.beside.links import Links
+    from klantwaarde.orders.customers import Customers
     from klantwaarde.value.indirect import Indirect
     from klantwaarde.value.terms import Basis
-    from klantwaarde.value.totals import Totals
+    from klantwaarde.value.total_value import Totals
     from klantwaarde.wording.message import Message
 
 FEW = 100

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day
-from klantwaarde.data.customers import Customers
-from klantwaarde.data.split import holdout
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.estimate.result import Fit
-from klantwaarde.models import MODELS, GammaGamma
+from klantwaarde.models import MODELS, GammaGamma, quantities
+from klantwaarde.orders.customers import Customers
+from klantwaarde.orders.split import holdout
 from klantwaarde.validate import metrics
 from klantwaarde.wording.message import Message, message, several
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from klantwaarde.data.orders import Orders
+    from klantwaarde.orders.orders import Orders
     from klantwaarde.typing import Array
 
 SAME_RATE, NOTHING = "same rate as before", "nothing"

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit, read_day
-from klantwaarde.data.customers import Customers, customers
-from klantwaarde.data.split import sample
 from klantwaarde.engine.relation import query
+from klantwaarde.models import quantities
+from klantwaarde.orders.customers import Customers, customers
+from klantwaarde.orders.split import sample
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

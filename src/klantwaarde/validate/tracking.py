@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.names import MOST_PERIODS
 from klantwaarde.engine.relation import query
+from klantwaarde.models import quantities
+from klantwaarde.orders.schema import MOST_PERIODS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from klantwaarde.data.customers import Customers
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.customers import Customers
     from klantwaarde.typing import Array
 
 

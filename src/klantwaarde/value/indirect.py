@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde import quantities
+from klantwaarde.beside.links import Links, together
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.links import Links, together
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.network.forward import (
+from klantwaarde.models import quantities
+from klantwaarde.network.attribution import Attribution, attribution_matrix
+from klantwaarde.network.future_referrals import (
     ForwardFit,
     alive_with_referrals,
     departure,
@@ -27,16 +28,15 @@ from klantwaarde.network.forward import (
     newcomer_credit,
 )
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
-from klantwaarde.network.phi import Attribution, attribution_matrix
 from klantwaarde.network.referral import BAND, Referrals, crv
+from klantwaarde.value.books import Books, books, conservation, received_parts
 from klantwaarde.value.terms import ESTIMATE
-from klantwaarde.value.total import Books, books, conservation, received_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.data.customers import Customers
     from klantwaarde.estimate.result import Fit
+    from klantwaarde.orders.customers import Customers
     from klantwaarde.typing import Array, Values
 
 SHARES = (0.05, 0.10, 0.20)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
-from klantwaarde.data.cells import Cells
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.partials import pareto_nbd, prepared
 from klantwaarde.estimate.point import Objective, Optimum, ascent, newton
 from klantwaarde.estimate.starts import box, scaled, thinned
 from klantwaarde.models import ParetoNBD
+from klantwaarde.orders.cells import Cells
 from klantwaarde.value.potential import headroom
 from klantwaarde.wording.message import Message, message, several
 

@@ -19,7 +19,7 @@ from scipy.special import betaincinv
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import ParetoNBD
-from klantwaarde.quantities import dert
+from klantwaarde.models.quantities import dert
 
 if TYPE_CHECKING:
     from klantwaarde.models import GammaGamma

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from klantwaarde import quantities
 from klantwaarde.calendar import check_unit
-from klantwaarde.data.customers import Customers
-from klantwaarde.data.guard import refuse_inputs
-from klantwaarde.data.names import SCHEMA_VERSION, SCORED
-from klantwaarde.data.written import check_target_file, write_rows
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadParameters, expect, named
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
+from klantwaarde.models import quantities
+from klantwaarde.orders.customers import Customers
+from klantwaarde.orders.schema import SCHEMA_VERSION, SCORED
+from klantwaarde.sources.guard import refuse_inputs
+from klantwaarde.sources.written import check_target_file, write_rows
 from klantwaarde.value.old_calls import from_old_call
 from klantwaarde.value.potential import headroom_orders
 from klantwaarde.value.terms import Basis, Beside, Fits, Terms, basis
 from klantwaarde.value.tiers import TierSizes, tier_sizes
-from klantwaarde.value.totals import COMPUTED, Totals, totals
+from klantwaarde.value.total_value import COMPUTED, Totals, totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,9 +10,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from klantwaarde.beside.attributes import Attributes
+from klantwaarde.beside.links import Links
 from klantwaarde.calendar import check_unit, read_discount_rate, read_margin_rate, read_moment, read_share
-from klantwaarde.data.attributes import Attributes
-from klantwaarde.data.links import Links
 from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadParameters, expect, named
 from klantwaarde.estimate.fit import fit, model_of
@@ -21,7 +21,7 @@ from klantwaarde.models import GammaGamma, ParetoNBD
 from klantwaarde.value.discount import continuous_rate, horizon_days
 
 if TYPE_CHECKING:
-    from klantwaarde.data.customers import Customers
+    from klantwaarde.orders.customers import Customers
 
 RankBy = Literal["last_year", "rlv", "realised"]
 

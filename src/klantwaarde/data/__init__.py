@@ -1,1 +1,0 @@
-"""Orders, customers and cells, and the engines that count them."""

@@ -1,0 +1,1 @@
+"""Whether the orders are correct, current and complete."""

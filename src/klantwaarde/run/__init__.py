@@ -1,0 +1,1 @@
+"""One batch run, from settings to files, and what else a command does."""

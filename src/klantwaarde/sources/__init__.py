@@ -1,0 +1,1 @@
+"""Getting tables in and out: files, frames, databases."""

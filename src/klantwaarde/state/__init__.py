@@ -1,0 +1,1 @@
+"""All orders so far, kept between runs."""
