@@ -18,8 +18,8 @@ from scipy import sparse
 from scipy.sparse.linalg import gmres
 
 import klantwaarde as kw
+from klantwaarde.job.pipeline import peak_memory_mb
 from klantwaarde.network.forest import forest
-from klantwaarde.run.pipeline import peak_memory_mb
 
 GIVEN = 0.4
 

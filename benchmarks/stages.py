@@ -31,7 +31,7 @@ from klantwaarde.lifecycle.stage_cells import Judge
 from klantwaarde.lifecycle.stages import staged
 from klantwaarde.lifecycle.transitions import agreement
 from klantwaarde.models import MODELS, quantities
-from klantwaarde.orders.customers import Customers
+from klantwaarde.purchases.customers import Customers
 from klantwaarde.typing import Array
 from klantwaarde.validate.stages import alarm, balanced_accuracy, best_cut, confusion, equal_silence, log_loss, trend
 

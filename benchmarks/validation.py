@@ -20,7 +20,7 @@ import klantwaarde as kw
 from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.history import stage_history
 from klantwaarde.network.influence import Influence, estimate_influence
-from klantwaarde.orders.datasets import cdnow_sample
+from klantwaarde.purchases.datasets import cdnow_sample
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import split_wallet
 

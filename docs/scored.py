@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 import klantwaarde as kw
+from klantwaarde.asset.moves import MOVES
 from klantwaarde.asset.pyramid import Band
-from klantwaarde.orders.schema import SCHEMA_VERSION, SCORED, TIERS
+from klantwaarde.purchases.schema import SCHEMA_VERSION, SCORED, TIERS
 
 HISTORY, YEAR, NOW = "all history", "last 12 months", "at the end"
 HORIZON = {
@@ -56,7 +57,7 @@ BANDS = {
 
 PAGE = """# The scored customers
 
-Made by `make docs` from `klantwaarde.orders.schema.SCORED`; do not edit it by hand.
+Made by `make docs` from `klantwaarde.purchases.schema.SCORED`; do not edit it by hand.
 
 `customers.parquet`, and what `kw.score(...)` returns: one row for every customer of the input, best rank first.
 Schema version {version}. A new column raises no version; a changed or dropped one does.
@@ -104,16 +105,28 @@ Never add `value_realised` to `rlv`: one is history, the other is still to come.
 | --- | --- |
 {bands}
 
+**moves.parquet** (with `--since`): every customer of either day, behind every figure of ledger, statement and pyramid
+movement; the sums of its columns are those figures. `kw.results(folder).moves` reads it.
+
+| column | unit | meaning |
+| --- | --- | --- |
+{moves}
+
 **model.json**: the fits (`timing`, `spend`): parameters, covariance, log-likelihood, status, reason and notes (each as
 `text` in English with the `code` and `fields` it is made of), unit, end of observation, and the settings of the run. No
 customer is in it. `kw.load_fit` and `klantwaarde score --fit` read it.
 
 **run.json**: what went in (`source`, `settings`), what was left out and why (`lines`, `money`, `notes`), the model and
-why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says: sentences
-as `text` in English with `code` and `fields`, so that `klantwaarde report` can say them in Dutch. The lists of the most
+why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says, each value
+as `klantwaarde.outcome.schema.Facts` types it, with a `facts_version`; facts of earlier versions are read. Sentences are
+there as `text` in English with `code` and `fields`, so that `klantwaarde report` can say them in Dutch. The lists of the most
 valuable customers are in it, so treat it as you treat the customers themselves.
 
 **report.html**: the page for people, without scripts, fonts or network.
+
+In Python `kw.run(orders, out=..., **settings)` makes the same folder, and `kw.results(folder)` reads it: `.facts`,
+`.record`, `.fits`, and `.customers`, `.stages`, `.pyramid` and `.moves`, each with `to_arrow()`, `to_polars()` and
+`to_pandas()`, which gives money as floats, days as timestamps, tiers and stages as ordered categories.
 """
 
 
@@ -124,7 +137,10 @@ def scored_page() -> str:
         f"| `{name}` | {types[name]} | {unit} | {HORIZON.get(name, '')} | {meaning} |" for name, unit, meaning in SCORED
     ]
     bands = [f"| `{name}` | {BANDS[name]} |" for name in Band._fields]
-    return PAGE.format(version=SCHEMA_VERSION, columns="\n".join(columns), bands="\n".join(bands))
+    moves = [f"| `{name}` | {unit} | {meaning} |" for name, unit, meaning in MOVES]
+    return PAGE.format(
+        moves="\n".join(moves), version=SCHEMA_VERSION, columns="\n".join(columns), bands="\n".join(bands)
+    )
 
 
 def _schema() -> pa.Schema:

@@ -31,7 +31,7 @@ import xlsxwriter
 
 import klantwaarde as kw
 from klantwaarde.cli.app import main
-from klantwaarde.run.settings import Settings
+from klantwaarde.job.settings import Settings
 
 CODES = {0, 1, 2, 3}
 """What a command may end with; 70, a fault of ours, is none of them."""

@@ -18,7 +18,7 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.engine.duckdb import DuckDB
-from klantwaarde.run.pipeline import Run
+from klantwaarde.job.pipeline import Run
 from klantwaarde.sources import adbc, publish
 from klantwaarde.sources.source import open_source
 from klantwaarde.sources.uri import DRIVERS, is_database, masked, scrubbed, short_name

@@ -17,9 +17,9 @@ from klantwaarde.doctor.doctor import reconciliation
 from klantwaarde.doctor.finding import Check
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.orders.identity import key
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import Settings, read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import Settings, read_settings
+from klantwaarde.purchases.identity import key
 from klantwaarde.sources.filters import Condition, conditions
 
 LINES = pd.DataFrame(

@@ -18,8 +18,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.orders.schema import SCORED, TIERS
-from klantwaarde.run.pipeline import OUTPUTS
+from klantwaarde.job.pipeline import OUTPUTS
+from klantwaarde.purchases.schema import SCORED, TIERS
 
 Cli = Callable[..., Said]
 SAMPLE = kw.cdnow_sample()
@@ -233,7 +233,7 @@ class TestOthers:
     def test_every_setting_has_its_flag_and_help(self, klantwaarde: Cli) -> None:
         from dataclasses import fields
 
-        from klantwaarde.run.settings import Settings
+        from klantwaarde.job.settings import Settings
 
         told = klantwaarde("run", "--help").out
         assert [f.name for f in fields(Settings)[1:] if f"--{f.name.replace('_', '-')}" not in told] == []

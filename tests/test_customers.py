@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import klantwaarde as kw
 from klantwaarde.calendar import year_before
-from klantwaarde.orders.split import holdout, observed, sample, three_quarters
+from klantwaarde.purchases.split import holdout, observed, sample, three_quarters
 
 START = dt.date(2022, 12, 1)
 LINES = st.lists(

@@ -21,8 +21,8 @@ from klantwaarde import numerics
 from klantwaarde.cli.app import app
 from klantwaarde.doctor import timely
 from klantwaarde.estimate import point, search
-from klantwaarde.run.pipeline import OUTPUTS
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import OUTPUTS
+from klantwaarde.job.settings import read_settings
 from klantwaarde.state import state
 from klantwaarde.validate import choose, drift
 from klantwaarde.value.tiers import PERCENT
@@ -116,7 +116,7 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
         if "--json" in line:
             json.loads(done.stdout)
     found = {path.name for path in (tmp_path / "results").iterdir()}
-    assert set(OUTPUTS) - {"stages.parquet"} <= found <= set(OUTPUTS)  # stages come with --since
+    assert set(OUTPUTS) - {"moves.parquet"} <= found <= set(OUTPUTS)  # moves come with --since
     if page == "README.md":
         assert (tmp_path / "rapport.html").exists()
         demo_is_as_told(tmp_path / "demo")

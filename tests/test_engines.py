@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.orders.duplicates import equal_lines
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
+from klantwaarde.purchases.duplicates import equal_lines
 from klantwaarde.validate.tracking import tracking
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")]

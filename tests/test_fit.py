@@ -14,7 +14,7 @@ from klantwaarde.estimate.fit import fit, population_mean
 from klantwaarde.estimate.notes import spend_correlation
 from klantwaarde.estimate.starts import thinned
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 
 TRUTHS = [
     NBD(0.6, 9.0),

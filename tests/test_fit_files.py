@@ -14,7 +14,7 @@ from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.models import BGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 
 
 def cells() -> Cells:

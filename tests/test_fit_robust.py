@@ -9,7 +9,7 @@ from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.partials import log_likelihood
 from klantwaarde.estimate.point import Objective, near
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 
 BASES = 200
 

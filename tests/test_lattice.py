@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from klantwaarde.estimate import lattice
 from klantwaarde.estimate.lattice import lattice_of
 from klantwaarde.estimate.partials import Histories, pareto_nbd, prepared
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 
 CDNOW = np.array([0.5533, 10.578, 0.6062, 11.669])
 DAY = 1 / 7

@@ -26,7 +26,7 @@ from klantwaarde.estimate.point import Optimum
 from klantwaarde.lifecycle.calibration import Rate, calibration
 from klantwaarde.lifecycle.rules import Cuts
 from klantwaarde.models import GammaGamma, ParetoNBD
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 from klantwaarde.report.facts import assumptions, plain
 from klantwaarde.report.html import render
 from klantwaarde.report.locale import Speech

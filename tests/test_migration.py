@@ -18,7 +18,7 @@ from klantwaarde.asset.migration import STATES, Migration, Thresholds, migration
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import BGNBD, NBD, GammaGamma, ParetoNBD
 from klantwaarde.models.counts import enough
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.purchases.schema import TIERS
 
 BEFORE = {
     "customer_id": [1, 2, 3, 4, 5],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from klantwaarde.estimate.partials import log_likelihood as log_likelihood_of
 from klantwaarde.models import BGNBD, MBGNBD, MODELS, NBD, SPEND_MODELS, GammaGamma, ParetoNBD
 from klantwaarde.models.quantities import cet, dert, det, expected_purchases, log_likelihood, p_active, p_alive
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 from klantwaarde.typing import AttritionModel, SpendModel
 from truths import CDNOW_SPEND, HISTORIES, TIMES, TIMING
 

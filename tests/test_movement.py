@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Said
 
 import klantwaarde as kw
-from klantwaarde.run.movement import Method, dates_between, periods, stage_flows, told
+from klantwaarde.job.movement import Method, dates_between, periods, stage_flows, told
 
 Cli = Callable[..., Said]
 DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.purchases.schema import TIERS
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "cdnow.ipynb"
 

@@ -8,9 +8,9 @@ import pytest
 from tests.counting import evaluations
 
 from klantwaarde.cli.app import _simulated
-from klantwaarde.orders.datasets import cdnow_sample
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
+from klantwaarde.purchases.datasets import cdnow_sample
 
 PER_DATE = {
     "valued": 2,  # the later date's customers once more by the parameters of the earlier one: the model change

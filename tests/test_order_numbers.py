@@ -10,8 +10,8 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.doctor.finding import Check
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
 
 TOTALS = [(1001, "A", "2023-01-05", 55), (1001, "A", "2023-01-05", 55), (1001, "A", "2023-01-05", 55),
           (1002, "A", "2023-03-05", 45), (1003, "B", "2023-02-01", 10), (1003, "B", "2023-02-03", 10)]  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.doctor.doctor import reconciliation
-from klantwaarde.orders.duplicates import equal_lines
+from klantwaarde.purchases.duplicates import equal_lines
 from klantwaarde.wording.message import message
 
 DAYS = ["2024-01-05", "2024-01-06", "2024-02-07", "2024-03-01"]

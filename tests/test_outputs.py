@@ -21,9 +21,9 @@ from conftest import Said
 from klantwaarde import files
 from klantwaarde.cli.app import app as cli
 from klantwaarde.estimate.result import FORMAT, SCHEMA
+from klantwaarde.job import pipeline
+from klantwaarde.job.seeding import COLUMNS as SEEDS
 from klantwaarde.marks import is_ours
-from klantwaarde.run import pipeline
-from klantwaarde.run.seeding import COLUMNS as SEEDS
 from klantwaarde.sources.written import write_table
 
 Cli = Callable[..., Said]
@@ -310,7 +310,7 @@ class TestPython:
 
 
 def _columns() -> Any:
-    from klantwaarde.orders.schema import SCORED
+    from klantwaarde.purchases.schema import SCORED
 
     return SCORED
 

@@ -9,7 +9,7 @@ import pytest
 from klantwaarde.estimate import partials
 from klantwaarde.estimate.blocks import BLOCK, STEPS, Rising
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 
 TIMING = [
     NBD(0.38, 12.1),

@@ -17,7 +17,7 @@ from tests.conftest import Said
 import klantwaarde as kw
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.files import whole_file
-from klantwaarde.run import progress
+from klantwaarde.job import progress
 
 Cli = Callable[..., Said]
 

@@ -23,8 +23,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.run.pipeline import Run, run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import Run, run
+from klantwaarde.job.settings import read_settings
 from klantwaarde.sources.publish import MARK, publish
 from klantwaarde.sources.uri import DRIVERS, POSTGRESQL, is_database, masked, name_parts, short_name
 

@@ -15,7 +15,7 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import MBGNBD, ParetoNBD
 from klantwaarde.models.quantities import dert, p_alive
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell, money_rates, pairwise_chances, spend_scale
 from klantwaarde.value.peers import OTHER, Peers, fit_peers, peer_headroom
 from klantwaarde.value.potential import frontier, headroom, headroom_orders, lifetime, margin_upside

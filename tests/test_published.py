@@ -10,10 +10,10 @@ import pytest
 
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
-from klantwaarde.orders.cells import Cells, SpendCells
-from klantwaarde.orders.customers import customers
-from klantwaarde.orders.datasets import cdnow_sample
-from klantwaarde.orders.orders import orders
+from klantwaarde.purchases.cells import Cells, SpendCells
+from klantwaarde.purchases.customers import customers
+from klantwaarde.purchases.datasets import cdnow_sample
+from klantwaarde.purchases.orders import orders
 
 
 class Published(NamedTuple):

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from klantwaarde.cli.app import app
 from klantwaarde.doctor.doctor import reconciliation
-from klantwaarde.orders.customers import customers
-from klantwaarde.run.settings import read_orders, read_settings
+from klantwaarde.job.settings import read_orders, read_settings
+from klantwaarde.purchases.customers import customers
 
 EXPORTS = Path(__file__).parent / "exports"
 PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text("utf-8")

@@ -41,7 +41,7 @@ from klantwaarde.network.referral import (
     responsibility,
     sensitivity,
 )
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 from klantwaarde.typing import Array
 from truths import CDNOW_PARETO
 

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from klantwaarde.orders.datasets import cdnow_sample
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import Settings
+from klantwaarde.purchases.datasets import cdnow_sample
 from klantwaarde.report.html import render
 from klantwaarde.report.words import REVENUE, WORDS
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import Settings
 from test_report_html import Page
 
 

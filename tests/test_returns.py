@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.orders.grouped import grouped
-from klantwaarde.orders.returns import netted_totals
-from klantwaarde.orders.split import holdout
-from klantwaarde.run.movement import Method, periods
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.movement import Method, periods
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
+from klantwaarde.purchases.grouped import grouped
+from klantwaarde.purchases.returns import netted_totals
+from klantwaarde.purchases.split import holdout
 
 START = dt.date(2023, 1, 1)
 

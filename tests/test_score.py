@@ -16,7 +16,7 @@ import pytest
 
 import klantwaarde as kw
 from klantwaarde.estimate.fit import population_mean, spend_line
-from klantwaarde.orders.schema import SCORED, TIERS
+from klantwaarde.purchases.schema import SCORED, TIERS
 from klantwaarde.value.discount import continuous_rate, horizon_days
 from klantwaarde.value.tiers import tier_sizes
 

@@ -17,9 +17,9 @@ from sqlglot import exp
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.orders.schema import SCORED
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
+from klantwaarde.purchases.schema import SCORED
 from klantwaarde.value.tiers import PERCENT, tier_sizes
 
 Cli = Callable[..., Said]

@@ -20,7 +20,7 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.run.settings import ADDRESSES, read_settings
+from klantwaarde.job.settings import ADDRESSES, read_settings
 from klantwaarde.shown import masked
 from klantwaarde.sources.uri import Address, as_address, is_database, revealed, scrub
 

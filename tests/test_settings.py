@@ -10,7 +10,7 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
-from klantwaarde.run.settings import Settings, read_settings
+from klantwaarde.job.settings import Settings, read_settings
 
 Cli = Callable[..., Said]
 SAMPLE = str(kw.cdnow_sample())

@@ -12,7 +12,7 @@ import pytest
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import BGNBD, MBGNBD, ParetoNBD
 from klantwaarde.models.quantities import expected_purchases, log_likelihood, p_active
-from klantwaarde.orders.simulate import simulate
+from klantwaarde.purchases.simulate import simulate
 from truths import CDNOW_PARETO, CDNOW_SPEND, TIMING
 
 CUSTOMERS = 60_000

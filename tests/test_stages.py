@@ -22,7 +22,7 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.next_order import overdue
 from klantwaarde.lifecycle.rules import RULES, STAGES
 from klantwaarde.lifecycle.stages import COLUMNS, Before, cross, staged, stages
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 from truths import CDNOW_BG, CDNOW_MBG, CDNOW_PARETO
 
 AS_OF = dt.date(2024, 12, 31)

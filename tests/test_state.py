@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.run.pipeline import Run, run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import Run, run
+from klantwaarde.job.settings import read_settings
 from klantwaarde.state import state as states
 from klantwaarde.state.batch import batch_id
 from klantwaarde.state.state import open_state
@@ -290,7 +290,7 @@ class TestBatches:
 KILLED = """
 import os, signal, sys
 from klantwaarde import files
-from klantwaarde.run import pipeline, settings
+from klantwaarde.job import pipeline, settings
 from klantwaarde.state import state
 from klantwaarde.engine import duckdb
 steps, at = 0, int(sys.argv[1])

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import klantwaarde as kw
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import read_settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import read_settings
 
 BIG = 2**62
 EXACT: dict[str, tuple[str, list[Any]]] = {

@@ -62,14 +62,15 @@ def statements(tree: ast.AST) -> Iterator[str]:
 
 
 NAMING = (
-    "beside/attributes beside/link_join beside/link_rows doctor/cleaned orders/chosen orders/identity orders/orders "
-    "state/batch"
+    "beside/attributes beside/link_join beside/link_rows doctor/cleaned purchases/chosen purchases/identity "
+    "purchases/orders state/batch"
 )
 STATING = (
     "beside/attributes beside/demo_links beside/link_findings beside/link_join beside/link_rows beside/links "
-    "doctor/cleaned doctor/correct doctor/timely orders/chosen orders/duplicates orders/grouped orders/identity "
-    "orders/lines orders/orders orders/script sources/currency sources/fetch sources/filters sources/parse "
-    "sources/publish sources/source sources/spark_source sources/text sources/zones state/batch"
+    "doctor/cleaned doctor/correct doctor/timely purchases/chosen purchases/duplicates purchases/grouped "
+    "purchases/identity purchases/lines purchases/orders purchases/script sources/currency sources/fetch "
+    "sources/filters sources/parse sources/publish sources/source sources/spark_source sources/text sources/zones "
+    "state/batch"
 )
 ALLOWED: dict[Callable[[ast.AST], Iterator[str]], dict[str, str]] = {
     parameters: {

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import klantwaarde as kw
-from klantwaarde.orders.apart import last_supported
-from klantwaarde.orders.datasets import cdnow
-from klantwaarde.orders.split import observed
-from klantwaarde.run.pipeline import run
-from klantwaarde.run.settings import Settings
+from klantwaarde.job.pipeline import run
+from klantwaarde.job.settings import Settings
+from klantwaarde.purchases.apart import last_supported
+from klantwaarde.purchases.datasets import cdnow
+from klantwaarde.purchases.split import observed
 
 START = dt.date(2021, 1, 1)
 Rng = np.random.Generator

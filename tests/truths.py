@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
-from klantwaarde.orders.datasets import cdnow_sample
+from klantwaarde.purchases.datasets import cdnow_sample
 
 CDNOW_PARETO = ParetoNBD(0.553277, 10.577679, 0.606240, 11.668740)  # BTYD vignette, CLVTools test
 CDNOW_BG = BGNBD(0.2426, 4.4136, 0.7930, 2.4262)  # BTYD vignette

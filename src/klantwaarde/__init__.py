@@ -22,6 +22,7 @@ from klantwaarde.errors import (
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit
 from klantwaarde.estimate.result import Fit, save_fits
+from klantwaarde.job.call import run
 from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.history import stage_history
 from klantwaarde.lifecycle.hmm import PoissonHMM
@@ -34,11 +35,12 @@ from klantwaarde.network.attribution import attribution_matrix
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
 from klantwaarde.network.referral import Referrals, crv, responsibility
 from klantwaarde.network.seeds import Seeds, plain_ranking, seeds, spread
-from klantwaarde.orders.cells import Cells, SpendCells
-from klantwaarde.orders.customers import Customers, customers
-from klantwaarde.orders.datasets import cdnow, cdnow_sample
-from klantwaarde.orders.orders import Orders, orders
-from klantwaarde.orders.simulate import simulate
+from klantwaarde.outcome.folder import Results, results
+from klantwaarde.purchases.cells import Cells, SpendCells
+from klantwaarde.purchases.customers import Customers, customers
+from klantwaarde.purchases.datasets import cdnow, cdnow_sample
+from klantwaarde.purchases.orders import Orders, orders
+from klantwaarde.purchases.simulate import simulate
 from klantwaarde.validate.backtest import backtest
 from klantwaarde.validate.choose import choose, fits
 from klantwaarde.validate.frontier import frontier_calibration
@@ -78,6 +80,7 @@ __all__ = [
     "ParetoNBD",
     "PoissonHMM",
     "Referrals",
+    "Results",
     "Scored",
     "Seeds",
     "SpendCells",
@@ -126,6 +129,8 @@ __all__ = [
     "pyramid",
     "referrals",
     "responsibility",
+    "results",
+    "run",
     "save_fits",
     "score",
     "seeds",

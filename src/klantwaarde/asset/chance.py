@@ -20,7 +20,7 @@ from scipy.special import betainc, ndtr
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.blocks import by_threads
 from klantwaarde.models import quantities
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.purchases.schema import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

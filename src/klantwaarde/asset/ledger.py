@@ -24,7 +24,7 @@ from klantwaarde.asset.standing import Standing, both_standings, known_table, la
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.orders.schema import MONEY
+from klantwaarde.purchases.schema import MONEY
 from klantwaarde.shown import html_table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
     from klantwaarde.value.score import Scored
 
 BEHIND = (

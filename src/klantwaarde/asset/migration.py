@@ -16,7 +16,7 @@ from klantwaarde.calendar import check_unit, year_before
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.purchases.schema import TIERS
 from klantwaarde.shown import html_table
 from klantwaarde.value.score import Scored
 from klantwaarde.value.tiers import tier_sizes

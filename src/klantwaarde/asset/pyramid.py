@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import expect
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.purchases.schema import TIERS
 from klantwaarde.value.score import Scored
 
 

@@ -21,7 +21,7 @@ from klantwaarde.lifecycle.stages import stages as stages_by_rule
 from klantwaarde.value.score import Scored
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
 
 FACTORS = ("margin", "rate", "lifetime", "released", "expected", "realised")
 """What the statement wants to know of a customer at one date: factors of the value, and the margin of the period."""

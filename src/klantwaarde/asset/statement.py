@@ -41,7 +41,7 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.lifecycle.stages import Before
 from klantwaarde.models.quantities import expected_purchases
-from klantwaarde.orders.schema import MONEY
+from klantwaarde.purchases.schema import MONEY
 from klantwaarde.shown import html_table
 from klantwaarde.value.horizon_value import ahead
 from klantwaarde.value.score import Scored, cell_scores, value_of
@@ -49,7 +49,7 @@ from klantwaarde.value.score import Scored, cell_scores, value_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
 
 FACTORS = ("margin", "rate", "lifetime")
 PARTS = ("opening", "unwind", "released", "spend", "frequency", "retention", "new_customers", "model_change", "closing")

@@ -19,7 +19,7 @@ from klantwaarde.wording.message import Message, message
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 UNKNOWN = "unknown"
 """The word for an attribute that is text and not there."""

@@ -28,7 +28,7 @@ from klantwaarde.engine.statement import statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array
     from klantwaarde.wording.message import Message
 

@@ -10,8 +10,8 @@ from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.spark import Spark
 from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.orders.identity import key
-from klantwaarde.orders.lines import day_of, typed_day, typed_number
+from klantwaarde.purchases.identity import key
+from klantwaarde.purchases.lines import day_of, typed_day, typed_number
 from klantwaarde.sources import spark_source
 from klantwaarde.sources.asked import hint, refuse_confused
 from klantwaarde.sources.guard import inputs

@@ -25,7 +25,7 @@ from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadParameters
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array
     from klantwaarde.wording.message import Message
 

@@ -38,14 +38,15 @@ from klantwaarde.doctor.doctor import Sheet, sheet
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.files import done
+from klantwaarde.job.again import report_again
+from klantwaarde.job.outputs import check_list, check_run, read_by
+from klantwaarde.job.pipeline import Run, run
+from klantwaarde.job.settings import COLUMNS, SOURCE, read_orders, read_settings
 from klantwaarde.models import MODELS
-from klantwaarde.orders.customers import customers
-from klantwaarde.orders.datasets import cdnow, cdnow_sample, write_sample
-from klantwaarde.orders.orders import orders
-from klantwaarde.run.again import report_again
-from klantwaarde.run.outputs import check_list, check_run, read_by
-from klantwaarde.run.pipeline import Run, run
-from klantwaarde.run.settings import COLUMNS, SOURCE, read_orders, read_settings
+from klantwaarde.outcome.schema import Facts
+from klantwaarde.purchases.customers import customers
+from klantwaarde.purchases.datasets import cdnow, cdnow_sample, write_sample
+from klantwaarde.purchases.orders import orders
 from klantwaarde.sources.written import write_table
 from klantwaarde.validate.backtest import Backtest, Score, backtest, check_models
 from klantwaarde.value.sql_export import DIALECTS, TABLES, base_of, counting_script, scoring_script, terms_of
@@ -251,10 +252,12 @@ def _tell(made: Run, *, as_json: bool) -> None:
     if told["money"] and told["money_is"] == "revenue":
         text = "! No margin is known, so value is revenue, not margin: give --margin-rate, or --margin with a column."
         words.print(text, style="yellow", markup=False)
-    for check in (c for section in told["doctor"]["sections"].values() for c in section if c["level"] == "warning"):
-        words.print(f"! {check['text']}", style="yellow", markup=False)
-    for file in (told["total"] or {}).get("files", ()):
-        if file["said"]:
+    sections = told["doctor"]["sections"]
+    for check in (*sections["correct"], *sections["timely"], *sections["complete"], *sections["ground"]):
+        if check["level"] == "warning":
+            words.print(f"! {check['text']}", style="yellow", markup=False)
+    for file in told["total"]["files"] if told["total"] else ():
+        if isinstance(file["said"], dict):
             words.print(f"! {from_data(file['said'])}", style="yellow", markup=False)
     choice = made.record["choice"]
     words.print(f"Scored with {told['model']['name']} ({told['model']['status']}). {choice or ''}", markup=False)
@@ -272,6 +275,7 @@ def _tell(made: Run, *, as_json: bool) -> None:
         "report.html (read this)",
         "customers.parquet",
         "stages.parquet",
+        *(["moves.parquet"] if told["movement"] else []),
         "pyramid.parquet",
         "model.json",
         "run.json",
@@ -279,7 +283,7 @@ def _tell(made: Run, *, as_json: bool) -> None:
     words.print(f"  {', '.join(files)}", soft_wrap=True)
 
 
-def _print_pyramid(told: dict[str, Any]) -> None:
+def _print_pyramid(told: Facts) -> None:
     headings = ("tier", "customers", f"last-year {told['money_is']}", "share", "residual value", "mean P(alive)")
     rows = [
         (

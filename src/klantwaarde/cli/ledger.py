@@ -16,12 +16,7 @@ from klantwaarde.cli.manual import Command
 from klantwaarde.cli.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.cli.screen import one_line, say, show, words
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.lifecycle.rules import RULES, rules_named
-from klantwaarde.lifecycle.stages import COLUMNS
-from klantwaarde.models import MODELS
-from klantwaarde.orders.customers import NO_PURCHASE, customers
-from klantwaarde.report.locale import Speech
-from klantwaarde.run.movement import (
+from klantwaarde.job.movement import (
     STATEMENT,
     Method,
     Period,
@@ -32,8 +27,13 @@ from klantwaarde.run.movement import (
     standing_at,
     told,
 )
-from klantwaarde.run.outputs import check_list, read_by
-from klantwaarde.run.settings import SOURCE, Settings, read_orders, read_settings, terms
+from klantwaarde.job.outputs import check_list, read_by
+from klantwaarde.job.settings import SOURCE, Settings, read_orders, read_settings, terms
+from klantwaarde.lifecycle.rules import RULES, rules_named
+from klantwaarde.lifecycle.stages import COLUMNS
+from klantwaarde.models import MODELS
+from klantwaarde.purchases.customers import NO_PURCHASE, customers
+from klantwaarde.report.locale import Speech
 from klantwaarde.sources.written import write_rows
 from klantwaarde.validate.choose import choose
 from klantwaarde.value.peers_and_categories import refuse_missing_attribute

@@ -13,12 +13,12 @@ from klantwaarde.cli.manual import Command, Group
 from klantwaarde.cli.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.cli.screen import say, show, words
 from klantwaarde.errors import BadParameters, named
+from klantwaarde.job.outputs import check_list, read_by
+from klantwaarde.job.seeding import COLUMNS, Seeding, seed_list
+from klantwaarde.job.settings import SOURCE, read_orders, read_settings
 from klantwaarde.network.seeds import check_asked
-from klantwaarde.orders.customers import customers
-from klantwaarde.orders.grouped import Grouped, check_group, grouped
-from klantwaarde.run.outputs import check_list, read_by
-from klantwaarde.run.seeding import COLUMNS, Seeding, seed_list
-from klantwaarde.run.settings import SOURCE, read_orders, read_settings
+from klantwaarde.purchases.customers import customers
+from klantwaarde.purchases.grouped import Grouped, check_group, grouped
 from klantwaarde.sources.written import write_table
 from klantwaarde.validate.frontier import frontier_calibration
 from klantwaarde.validate.potential import mask_category, split_wallet

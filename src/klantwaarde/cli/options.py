@@ -18,9 +18,9 @@ from klantwaarde.cli import screen
 from klantwaarde.cli.manual import CODES, GRAMMAR, Group
 from klantwaarde.cli.screen import words
 from klantwaarde.errors import BadParameters, KlantwaardeError, named
+from klantwaarde.job.settings import Settings, in_file
 from klantwaarde.models import MODELS
 from klantwaarde.report.facts import plain
-from klantwaarde.run.settings import Settings, in_file
 from klantwaarde.sources.written import SUFFIXES
 
 FLAGS = {*(item.name for item in fields(Settings)), "config", "every", "start", "rules", "by", "customers", "period",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from klantwaarde.doctor.finding import Check, Setting, plain, share
 from klantwaarde.engine import types as of_type
 from klantwaarde.engine.statement import identifier, literal
-from klantwaarde.orders.identity import LOST, Kind, composed, kinds, no_id
+from klantwaarde.purchases.identity import LOST, Kind, composed, kinds, no_id
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 SHOWN = 3
 STATUS = ("status", "financial_status", "order_status", "orderstatus", "payment_status", "fulfillment_status",

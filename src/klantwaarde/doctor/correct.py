@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from klantwaarde.doctor.finding import Check, Setting, plain
 from klantwaarde.engine.statement import identifier
-from klantwaarde.orders import duplicates
-from klantwaarde.orders.returns import netted_totals
+from klantwaarde.purchases import duplicates
+from klantwaarde.purchases.returns import netted_totals
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 LARGE_LINE = 0.005  # of all money moved, in one line
 UNMATCHED = Decimal("0.01")  # of all money moved, given back without a purchase before it

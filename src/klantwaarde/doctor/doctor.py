@@ -11,7 +11,7 @@ from klantwaarde.doctor.finding import Check, Section, plain, share
 from klantwaarde.doctor.order_findings import NUMBERS
 from klantwaarde.doctor.timely import GROUND, TIMELY
 from klantwaarde.errors import expect
-from klantwaarde.orders.customers import Customers
+from klantwaarde.purchases.customers import Customers
 from klantwaarde.wording.message import message, several
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from klantwaarde.wording.message import message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 NAMES = ("order_id", "orderid", "order_number", "ordernumber", "order_no", "order", "invoice", "invoice_no",
          "invoiceno", "invoice_id", "ordernummer", "bestelnummer", "factuurnummer", "bestelling")  # fmt: skip

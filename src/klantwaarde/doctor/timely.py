@@ -12,8 +12,8 @@ from klantwaarde.wording.message import message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from klantwaarde.orders.customers import Customers
-    from klantwaarde.orders.window import Apart
+    from klantwaarde.purchases.customers import Customers
+    from klantwaarde.purchases.window import Apart
 
 FEW_REPEATERS = 100  # below it standard errors of the timing models exceed a third of the parameters on CDNOW-like data
 LARGE_SHARE = 0.10  # of revenue, with one customer

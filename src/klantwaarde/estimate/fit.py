@@ -14,7 +14,7 @@ from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
 from klantwaarde.estimate.starts import scaled
 from klantwaarde.models import MODELS, SPEND_MODELS
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from klantwaarde.estimate.blocks import blocks, by_threads
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.cells import Cells
+    from klantwaarde.purchases.cells import Cells
     from klantwaarde.typing import Array
 
     Places = np.ndarray[tuple[int, ...], np.dtype[np.intp]]

@@ -42,6 +42,12 @@ def load_fit(path: str | os.PathLike[str], role: str | None = None) -> Fit[Any]:
         ) from error
 
 
+def load_roles(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The roles that fits in a file have: timing, spend, potential."""
+    content = _content(path)
+    return tuple(role for role in ROLES if content.get(role) is not None)
+
+
 def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings that the fits in a file were made with."""
     settings = _content(path).get("settings")

@@ -9,13 +9,13 @@ from scipy.special import digamma
 
 from klantwaarde.estimate.starts import SHAPE_BOX
 from klantwaarde.models.gamma_gamma import GammaGamma
-from klantwaarde.orders.cells import SpendCells
+from klantwaarde.purchases.cells import SpendCells
 from klantwaarde.wording.message import Message, message, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klantwaarde.orders.cells import Cells
+    from klantwaarde.purchases.cells import Cells
     from klantwaarde.typing import Array
 
 MATTERS = 0.1  # a correlation below it moves expected spend by less than a tenth of its spread

@@ -18,7 +18,7 @@ from klantwaarde.estimate.blocks import Rising, block_sums, blocks
 from klantwaarde.estimate.lattice import Lattice, lattice_of
 from klantwaarde.models import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, quantities
 from klantwaarde.numerics import over_nodes, product_nodes
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from klantwaarde.estimate.point import (
 from klantwaarde.estimate.starts import box, starts, thinned
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.cells import Cells, SpendCells
+    from klantwaarde.purchases.cells import Cells, SpendCells
     from klantwaarde.typing import Array
 
 FIRST = 4_096  # customers on which starts are tried: milliseconds a pass

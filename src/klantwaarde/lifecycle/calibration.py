@@ -20,15 +20,15 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.lifecycle.rules import CLASSES, RULES, Cuts, Rules, frequency_class
 from klantwaarde.models import ParetoNBD, quantities
-from klantwaarde.orders.customers import Customers, customers
-from klantwaarde.orders.returns import stood_at
+from klantwaarde.purchases.customers import Customers, customers
+from klantwaarde.purchases.returns import stood_at
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
     from klantwaarde.typing import Array
 
 LEAST_HISTORY = 182  # days before the split, or there is nothing to fit

@@ -15,7 +15,7 @@ from klantwaarde.lifecycle.calibration import calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts, Rules, rules_named
 from klantwaarde.lifecycle.stages import Before, staged
 from klantwaarde.models import ParetoNBD
-from klantwaarde.orders.customers import Customers, customers
+from klantwaarde.purchases.customers import Customers, customers
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
 
 Manner = Literal["refit", "frozen"]
 

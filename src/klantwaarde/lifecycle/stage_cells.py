@@ -31,7 +31,7 @@ from klantwaarde.models import quantities
 
 if TYPE_CHECKING:
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array
 
 LATEST = 36_500  # days: later than in a hundred years is never

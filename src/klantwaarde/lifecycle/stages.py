@@ -18,9 +18,10 @@ from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, expect, named
 from klantwaarde.lifecycle.rules import HYSTERESIS, NEVER, STAGES, Cuts, Rules, Scores, check_cuts, rules_named
 from klantwaarde.lifecycle.stage_cells import Judge, median_gap, scores_of, stage_cells
-from klantwaarde.orders.customers import Customers
-from klantwaarde.orders.orders import Orders, with_lines
-from klantwaarde.orders.returns import stood_of
+from klantwaarde.purchases.customers import Customers
+from klantwaarde.purchases.frames import grouped_in_order
+from klantwaarde.purchases.orders import Orders, with_lines
+from klantwaarde.purchases.returns import stood_of
 from klantwaarde.sources.written import write_rows
 from klantwaarde.value.score import Scored
 
@@ -98,8 +99,8 @@ class Stages:
         return self.rows.arrow()
 
     def to_pandas(self) -> pd.DataFrame:
-        """A data frame."""
-        return self.rows.pandas()
+        """A data frame; days as timestamps, stages as ordered categories."""
+        return grouped_in_order(self.rows.pandas(), {"stage": STAGES, "previous_stage": STAGES})
 
     def write(self, path: str | Path) -> Path:
         """A file, whole or not at all: .parquet (its footer holds the rules), .csv or .xlsx.

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.lifecycle.rules import STAGES
+from klantwaarde.outcome.schema import FACTS_VERSION, Facts, Plain
 from klantwaarde.report.total import total_facts
 from klantwaarde.wording.message import Message, as_kept, message
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from klantwaarde.asset.pyramid import Band
     from klantwaarde.doctor.doctor import Sheet
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.validate.choose import Choice
     from klantwaarde.validate.tracking import Tracking
     from klantwaarde.value.terms import Basis
@@ -48,7 +49,7 @@ def facts(
     words: Mapping[str, str | None],
     total: Totals | None = None,
     staged: Relation | None = None,
-) -> dict[str, Any]:
+) -> Facts:
     """The facts of a run. table: the scored customers in the engine; words: language, title, currency, version.
 
     staged: their stages in the engine; without them nobody is said to be at risk. total: what rests on links, peers
@@ -56,8 +57,9 @@ def facts(
     """
     money = base.orders.has_money
     totals = query("scored_totals", scored=table).one()
-    told: dict[str, Any] = plain(
+    told: Facts = plain(
         {
+            "facts_version": FACTS_VERSION,
             **words,
             "generated_at": dt.datetime.now(tz=dt.UTC).replace(microsecond=0, tzinfo=None).isoformat(),
             "money": money,
@@ -156,7 +158,7 @@ def _stretch(horizon: str) -> Message:
         return message("text", text=str(horizon))
 
 
-def _base(base: Customers, totals: Mapping[str, Any]) -> dict[str, Any]:
+def _base(base: Customers, totals: Mapping[str, Any]) -> Plain:
     own = {
         name: base.totals[name]
         for name in ("customers", "with_purchase", "new_last_year", "orders", "repeat_customers", "revenue")
@@ -193,7 +195,7 @@ def _habits(base: Customers) -> dict[str, float | None]:
     }
 
 
-def _value_risk(table: Relation, totals: Mapping[str, Any]) -> dict[str, Any] | None:
+def _value_risk(table: Relation, totals: Mapping[str, Any]) -> Plain | None:
     mean = totals["value_realised_mean"]
     if not mean or mean <= 0:
         return None
@@ -225,7 +227,7 @@ def _round_number(value: float) -> float:
     return float(min((step * power for step in (1, 2, 5, 10)), key=lambda near: abs(math.log(near / value))))
 
 
-def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:
+def _tracking(tracked: Tracking | None) -> Plain | None:
     if tracked is None:
         return None
     return {
@@ -238,19 +240,19 @@ def _tracking(tracked: Tracking | None) -> dict[str, Any] | None:
     }
 
 
-def _top(table: Relation, staged: Relation | None, *, at_risk: bool) -> list[dict[str, Any]]:
+def _top(table: Relation, staged: Relation | None, *, at_risk: bool) -> list[Plain]:
     stages = staged or table.none("customer_id", stage="varchar")
     return query("top_customers", scored=table, staged=stages, at_risk=at_risk, most=TOP).rows()
 
 
-def _stages(table: Relation, staged: Relation) -> dict[str, Any]:
+def _stages(table: Relation, staged: Relation) -> Plain:
     """Customers per stage with what is still expected of them, all stages."""
     rows = {row["stage"]: row for row in query("stage_values", staged=staged, scored=table).rows()}
     names = ("customers", "rlv", "expected_orders")
     return {stage: {name: rows[stage][name] if stage in rows else 0 for name in names} for stage in STAGES}
 
 
-def _model(fit: Fit[Any]) -> dict[str, Any]:
+def _model(fit: Fit[Any]) -> Plain:
     return {
         "name": fit.name,
         "parameters": fit.model._asdict(),
@@ -271,7 +273,7 @@ def _doubt(fit: Fit[Any]) -> str | None:
     return said.fields["first"] if isinstance(said, Message) and said.code == "clauses" else None
 
 
-def _choice(choice: Choice | None) -> dict[str, Any]:
+def _choice(choice: Choice | None) -> Plain:
     if choice is None:
         return {"choice": [], "choice_split": None}
     rows = [

@@ -14,6 +14,7 @@ from matplotlib import style
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.files import write_text
+from klantwaarde.outcome.check import upgraded
 from klantwaarde.report import figures
 from klantwaarde.report.locale import Speech
 from klantwaarde.report.movement import chance_told, moves
@@ -46,7 +47,7 @@ def render(facts: Mapping[str, Any]) -> str:
     What a reader's screen would obey and not show (ids may hold anything) is shown as escapes.
     """
     # Facts of before there were these can be told again.
-    facts = {"total": None, "movement": None, "stages": None, "money_is": "margin"} | dict(facts)
+    facts = upgraded(facts, "the facts")
     currency = None if facts["currency"] is None else visible(facts["currency"])
     speech = Speech(_language(facts["language"]), currency, facts["money_is"])
     facts = _visible(said_in(facts, speech.language, speech.currency))

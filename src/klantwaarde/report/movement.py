@@ -8,7 +8,8 @@ from klantwaarde.asset.ledger import LINES
 from klantwaarde.asset.migration import STATES
 from klantwaarde.asset.statement import PARTS
 from klantwaarde.lifecycle.rules import STAGES
-from klantwaarde.orders.schema import TIERS
+from klantwaarde.outcome.schema import Plain
+from klantwaarde.purchases.schema import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Grid(NamedTuple):
         )
 
 
-def moves(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def moves(told: Mapping[str, Any] | None) -> Plain | None:
     """What the template tells of a period, from its plain values; None where there is no earlier date."""
     if not told:
         return None

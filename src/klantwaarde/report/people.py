@@ -11,6 +11,7 @@ from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.network.attribution import attribution_matrix
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.referral import BAND, sensitivity
+from klantwaarde.outcome.schema import Plain
 from klantwaarde.value.books import books, received_parts
 from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect, links_told, referrals_told
 
@@ -27,7 +28,7 @@ BETWEEN = SHARES[1]
 """The share at which sources of influence are put in order while none is used."""
 
 
-def top_referrers(table: Relation, found: Indirect, terms: Basis) -> list[dict[str, Any]]:
+def top_referrers(table: Relation, found: Indirect, terms: Basis) -> list[Plain]:
     """Those with the highest referral value, whether they are customers or not; empty without referrals.
 
     low and high are the ends of its band, if a quarter to three quarters of those referred would have come anyway.
@@ -42,7 +43,7 @@ def top_referrers(table: Relation, found: Indirect, terms: Basis) -> list[dict[s
     return _rows(table, found, found.crv, {"links": links, "low": band.min(axis=0), "high": band.max(axis=0)})
 
 
-def top_influencers(table: Relation, found: Indirect, terms: Basis) -> list[dict[str, Any]]:
+def top_influencers(table: Relation, found: Indirect, terms: Basis) -> list[Plain]:
     """The customers who receive most by way of influence, `low` and `high` from the interval of the estimate.
 
     Where there is no estimate to use, low and high are under the lowest and the highest of SHARES, and where nothing is
@@ -86,7 +87,7 @@ def _received(found: Indirect, terms: Basis, shares: Array) -> Array:
     return received_parts(books(value, phi.phi), phi.parts)["influence"]
 
 
-def _rows(table: Relation, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[dict[str, Any]]:
+def _rows(table: Relation, found: Indirect, order: Array, more: Mapping[str, Array]) -> list[Plain]:
     """Those with most of `order`, above 0, with the columns of the scored table and some more.
 
     Who is no customer is among them, marked `outside`, by the id of the links: what he brings is value of the company's
@@ -102,7 +103,7 @@ def _rows(table: Relation, found: Indirect, order: Array, more: Mapping[str, Arr
     return [_person(row) | {name: values[best[row["place"]]] for name, values in told.items()} for row in rows]
 
 
-def _person(row: Mapping[str, Any]) -> dict[str, Any]:
+def _person(row: Mapping[str, Any]) -> Plain:
     outside = row["customer_id"] is None
     kept = {name: value for name, value in row.items() if name != "id"}
     return kept | {"customer_id": row["id"] if outside else row["customer_id"], "outside": outside}

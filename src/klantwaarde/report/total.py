@@ -9,6 +9,7 @@ import numpy as np
 
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.network.attribution import OMEGA
+from klantwaarde.outcome.schema import Plain
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
 from klantwaarde.wording.message import as_data, message
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from klantwaarde.beside.attributes import Attributes
     from klantwaarde.beside.links import Links
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.value.indirect import Indirect
     from klantwaarde.value.terms import Basis
     from klantwaarde.value.total_value import Totals
@@ -29,7 +30,7 @@ FEW = 100
 PROFILES = ("champion", "affluent", "advocate", "miser")
 
 
-def total_facts(base: Customers, table: Relation, terms: Basis, total: Totals | None) -> dict[str, Any] | None:
+def total_facts(base: Customers, table: Relation, terms: Basis, total: Totals | None) -> Plain | None:
     """What the report says of total value; None where the orders carry no amounts, or nothing was worked out.
 
     table: the scored customers in the engine. Money in the currency of the orders. What rests on links is None without.
@@ -54,7 +55,7 @@ def total_facts(base: Customers, table: Relation, terms: Basis, total: Totals | 
     }
 
 
-def _indirect(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
+def _indirect(sums: Mapping[str, Any], through: Indirect) -> Plain:
     received = float(sums["by_referral"] or 0) + float(sums["by_influence"] or 0)
     return {
         "received": received,
@@ -66,12 +67,12 @@ def _indirect(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
     }
 
 
-def _cash(through: Indirect) -> dict[str, Any]:
+def _cash(through: Indirect) -> Plain:
     """Money of referrals made: paid or saved, and past."""
     return {} if through.referrals is None else {"incentives": through.incentives, "saved": through.saved}
 
 
-def _books(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
+def _books(sums: Mapping[str, Any], through: Indirect) -> Plain:
     """Own value, what is received and given away, and what is left over (`gap`) of all that is accounted for (`of`)."""
     scale = float(np.abs(through.books.accountable).sum())
     names = ("own", "by_referral", "by_influence", "away", "attributed", "accountable")
@@ -83,7 +84,7 @@ def _books(sums: Mapping[str, Any], through: Indirect) -> dict[str, Any]:
     }
 
 
-def ranking(table: Relation, customers: int) -> dict[str, Any]:
+def ranking(table: Relation, customers: int) -> Plain:
     """How alike the order by accountable value is to that by own value: Spearman's rank correlation, equals sharing
     ranks, and how many of the first by own value are not among as many first by accountable value.
     """  # noqa: D205 - one sentence
@@ -102,7 +103,7 @@ def ranking(table: Relation, customers: int) -> dict[str, Any]:
     }
 
 
-def _profiles(table: Relation, total: Totals) -> dict[str, Any] | None:
+def _profiles(table: Relation, total: Totals) -> Plain | None:
     """Customers, residual and referral value of the four profiles, and where they are cut."""
     if not total.cuts.get("has_referrals"):
         return None
@@ -114,12 +115,12 @@ def _profiles(table: Relation, total: Totals) -> dict[str, Any] | None:
     return {"groups": groups} | {name: total.cuts[name] for name in ("rlv_cut", "crv_cut")}
 
 
-def _influence(through: Indirect) -> dict[str, Any] | None:
+def _influence(through: Indirect) -> Plain | None:
     """The verdict on influence: `said` is similarity, estimated, assumed or none; shares are of orders."""
     if through.influence is None:
         return None
     estimate = through.estimate
-    told: dict[str, Any] = {"used": through.share, "interval_used": interval_used(through), "order_share": BETWEEN}
+    told: Plain = {"used": through.share, "interval_used": interval_used(through), "order_share": BETWEEN}
     if estimate is None:
         return told | {"said": "assumed" if through.share > 0 else "none"}
     return told | {
@@ -135,7 +136,7 @@ def _influence(through: Indirect) -> dict[str, Any] | None:
     }
 
 
-def _bands(through: Indirect) -> dict[str, Any]:
+def _bands(through: Indirect) -> Plain:
     """Referral value under other chances of coming anyway, and what influence passes on under other induced shares;
     beside them what is used. Of everyone who is linked, outsiders among them.
     """  # noqa: D205 - one sentence
@@ -147,9 +148,9 @@ def _bands(through: Indirect) -> dict[str, Any]:
     }
 
 
-def _files(total: Totals) -> list[dict[str, Any]]:
+def _files(total: Totals) -> list[Plain]:
     """What the rules did with the files beside the orders: lines read and used, and each rule with its counts."""
-    files: list[dict[str, Any]] = []
+    files: list[Plain] = []
     for kind in ("referrals", "influence", "attributes"):
         given = getattr(total.beside, kind)
         if given is None:
@@ -176,7 +177,7 @@ def files_said(kind: str, given: Links | Attributes) -> Message | None:
     return message("file_dropped", file=named, dropped=dropped, read=given.read, reasons=reasons) if dropped else None
 
 
-def _assumed(total: Totals) -> dict[str, Any]:
+def _assumed(total: Totals) -> Plain:
     """What total value takes for granted; None for what was not needed."""
     through, referrals = total.indirect, total.beside.referrals or None
     return {
@@ -189,12 +190,12 @@ def _assumed(total: Totals) -> dict[str, Any]:
     }
 
 
-def _peers(total: Totals) -> dict[str, Any]:
+def _peers(total: Totals) -> Plain:
     cells = total.peers
     return {} if cells is None else {"levels": len(cells.names), "earned": cells.peers.earned}
 
 
-def _anyway(links: Links) -> dict[str, Any]:
+def _anyway(links: Links) -> Plain:
     """The chance of having come anyway: of how many referrals it is given, and what stands for the others."""
     without = ~links.anyway_given
     return {

@@ -12,10 +12,10 @@ from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.engine.relation import named as named_rows
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.orders.identity import spellings
-from klantwaarde.orders.mends import Mends, dropped
-from klantwaarde.orders.orders import Orders, refuse_too_much, with_lines
-from klantwaarde.orders.window import window
+from klantwaarde.purchases.identity import spellings
+from klantwaarde.purchases.mends import Mends, dropped
+from klantwaarde.purchases.orders import Orders, refuse_too_much, with_lines
+from klantwaarde.purchases.window import window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ from klantwaarde.state.kept import BATCHES, MANIFEST, NEW, Content, Part, sum_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
 
 MOST_PARTS = 64  # files; opening each costs milliseconds, and a customer-day in several of them is several rows
 LEAST_KNOWN, SHARE_KNOWN = 5, 0.1

@@ -13,8 +13,8 @@ from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import MODELS, GammaGamma, quantities
-from klantwaarde.orders.customers import Customers
-from klantwaarde.orders.split import holdout
+from klantwaarde.purchases.customers import Customers
+from klantwaarde.purchases.split import holdout
 from klantwaarde.validate import metrics
 from klantwaarde.wording.message import Message, message, several
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
     from klantwaarde.typing import Array
 
 SAME_RATE, NOTHING = "same rate as before", "nothing"

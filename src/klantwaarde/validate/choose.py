@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klantwaarde.errors import BadOrders
-from klantwaarde.orders.split import observed, sample, three_quarters
+from klantwaarde.purchases.split import observed, sample, three_quarters
 from klantwaarde.validate.backtest import Score, backtest, doubts
 from klantwaarde.value.terms import Fits, fits_of
 from klantwaarde.wording.message import Message, message, several
@@ -13,7 +13,7 @@ from klantwaarde.wording.message import Message, message, several
 if TYPE_CHECKING:
     import datetime as dt
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 CANDIDATES = ("mbg_nbd", "pareto_nbd")
 MOST = 200_000  # customers; beyond that the errors no longer move in the digits shown

@@ -22,8 +22,8 @@ import numpy as np
 from klantwaarde.calendar import check_unit, read_day
 from klantwaarde.engine.relation import query
 from klantwaarde.models import quantities
-from klantwaarde.orders.customers import Customers, customers
-from klantwaarde.orders.split import sample
+from klantwaarde.purchases.customers import Customers, customers
+from klantwaarde.purchases.split import sample
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

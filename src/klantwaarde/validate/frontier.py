@@ -16,7 +16,7 @@ from scipy.special import betainc
 from klantwaarde.errors import BadOrders
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import ParetoNBD, quantities
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 from klantwaarde.validate.potential import WEEK, Histories, Lines, cells, checked_lines, histories, last_day
 from klantwaarde.value.peers import Peers, fit_peers
 from klantwaarde.value.potential import frontier

@@ -24,7 +24,7 @@ import numpy as np
 from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.estimate.fit import fit, spend_line
 from klantwaarde.models import GammaGamma, ParetoNBD
-from klantwaarde.orders.cells import Cells, SpendCells
+from klantwaarde.purchases.cells import Cells, SpendCells
 from klantwaarde.validate.metrics import _ordered, spearman
 from klantwaarde.value.cross_sell import Owned, expected_gains, money_rates, pairwise_chances, spend_scale
 from klantwaarde.value.discount import continuous_rate

@@ -12,7 +12,7 @@ from klantwaarde.estimate.load import load_base, load_fit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 GONE = 0.5
 """Share of the customers of the fit below which the others were not left out by chance, nor at their own request."""

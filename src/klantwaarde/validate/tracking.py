@@ -10,13 +10,13 @@ import numpy as np
 from klantwaarde.calendar import check_unit
 from klantwaarde.engine.relation import query
 from klantwaarde.models import quantities
-from klantwaarde.orders.schema import MOST_PERIODS
+from klantwaarde.purchases.schema import MOST_PERIODS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array, Values
 
 SHARES = (0.05, 0.10, 0.20)

@@ -24,7 +24,7 @@ from klantwaarde.estimate.partials import pareto_nbd, prepared
 from klantwaarde.estimate.point import Objective, Optimum, ascent, newton
 from klantwaarde.estimate.starts import box, scaled, thinned
 from klantwaarde.models import ParetoNBD
-from klantwaarde.orders.cells import Cells
+from klantwaarde.purchases.cells import Cells
 from klantwaarde.value.potential import headroom
 from klantwaarde.wording.message import Message, message, several
 

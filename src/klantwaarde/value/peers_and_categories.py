@@ -11,8 +11,8 @@ import pyarrow as pa
 from klantwaarde.calendar import check_unit
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.orders.cells import Cells
-from klantwaarde.orders.grouped import Grouped, grouped
+from klantwaarde.purchases.cells import Cells
+from klantwaarde.purchases.grouped import Grouped, grouped
 from klantwaarde.value.cross_sell import CrossSell, Owned, cross_sell
 from klantwaarde.value.peers import Peers, fit_peers, peer_headroom
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from klantwaarde.beside.attributes import Attributes
     from klantwaarde.estimate.result import Fit
     from klantwaarde.models import ParetoNBD
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.typing import Array
 
 

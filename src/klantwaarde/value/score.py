@@ -18,8 +18,9 @@ from klantwaarde.errors import BadParameters, expect, named
 from klantwaarde.estimate.fit import spend_line
 from klantwaarde.estimate.result import Fit
 from klantwaarde.models import quantities
-from klantwaarde.orders.customers import Customers
-from klantwaarde.orders.schema import SCHEMA_VERSION, SCORED
+from klantwaarde.purchases.customers import Customers
+from klantwaarde.purchases.frames import grouped_in_order
+from klantwaarde.purchases.schema import SCHEMA_VERSION, SCORED, TIERS
 from klantwaarde.sources.guard import refuse_inputs
 from klantwaarde.sources.written import check_target_file, write_rows
 from klantwaarde.value.old_calls import from_old_call
@@ -102,8 +103,8 @@ class Scored:
         return self.rows.arrow()
 
     def to_pandas(self) -> pd.DataFrame:
-        """A data frame, best customer first; money as floats."""
-        return self.rows.pandas()
+        """A data frame, best customer first: money as floats, days as timestamps, tiers as ordered categories."""
+        return grouped_in_order(self.rows.pandas(), {"tier": TIERS})
 
     def to_polars(self) -> Any:
         """A polars frame, best customer first. Raises MissingExtra where polars is not installed."""

@@ -15,9 +15,9 @@ import pyarrow as pa
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_fit
-from klantwaarde.orders.cells import Cells
-from klantwaarde.orders.lines import Columns
-from klantwaarde.orders.script import base_views, read_cells, scoring_views, script, sub_select
+from klantwaarde.purchases.cells import Cells
+from klantwaarde.purchases.lines import Columns
+from klantwaarde.purchases.script import base_views, read_cells, scoring_views, script, sub_select
 from klantwaarde.sources.written import write_table
 from klantwaarde.value.score import cell_scores, spend_lines
 from klantwaarde.value.terms import Basis, Terms, basis_on, check_margin_rate

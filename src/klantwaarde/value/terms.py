@@ -21,7 +21,7 @@ from klantwaarde.models import GammaGamma, ParetoNBD
 from klantwaarde.value.discount import continuous_rate, horizon_days
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 RankBy = Literal["last_year", "rlv", "realised"]
 

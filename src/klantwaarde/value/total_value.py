@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klantwaarde.estimate.result import Fit
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
     from klantwaarde.value.terms import Basis, Beside
 
 COMPUTED = (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from klantwaarde.engine.relation import query
 from klantwaarde.errors import BadOrders, named
-from klantwaarde.orders.customers import Customers, customers
-from klantwaarde.orders.orders import Orders, with_lines
-from klantwaarde.orders.returns import stood_at
+from klantwaarde.purchases.customers import Customers, customers
+from klantwaarde.purchases.orders import Orders, with_lines
+from klantwaarde.purchases.returns import stood_at
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,10 +13,10 @@ from klantwaarde.calendar import check_unit, read_day, read_unit, year_before
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, expect, named
-from klantwaarde.orders.cells import Cells, SpendCells
-from klantwaarde.orders.orders import Orders
-from klantwaarde.orders.returns import netted_at, stood_of
-from klantwaarde.orders.window import Window, window
+from klantwaarde.purchases.cells import Cells, SpendCells
+from klantwaarde.purchases.orders import Orders
+from klantwaarde.purchases.returns import netted_at, stood_of
+from klantwaarde.purchases.window import Window, window
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:

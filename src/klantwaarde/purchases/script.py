@@ -14,7 +14,7 @@ from sqlglot import exp
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.statement import identifier, literal, statement
 from klantwaarde.errors import BadOrders
-from klantwaarde.orders.lines import Columns, amount_of, day_of, money_of, number_of
+from klantwaarde.purchases.lines import Columns, amount_of, day_of, money_of, number_of
 from klantwaarde.sources.parse import Reading
 from klantwaarde.sources.uri import name_parts
 

@@ -16,7 +16,7 @@ from klantwaarde.sources.uri import SQLITE, driver_of, file_of, is_database, nam
 from klantwaarde.sources.written import check_target_file
 
 if TYPE_CHECKING:
-    from klantwaarde.run.settings import Settings
+    from klantwaarde.job.settings import Settings
 
 BESIDE = ("referrals", "influence", "attributes")
 OTHERS = {"config": "settings", "fit": "models", "cells": "cells", "results": "results"}

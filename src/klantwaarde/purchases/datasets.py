@@ -56,4 +56,4 @@ def _content(path: Path, parquet: Path) -> bytes:
 
 
 def _path(name: str) -> Path:
-    return Path(str(resources.files("klantwaarde.orders") / "cdnow" / name))
+    return Path(str(resources.files("klantwaarde.purchases") / "cdnow" / name))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.errors import BadParameters, named
 from klantwaarde.files import check_place
+from klantwaarde.job.outputs import read_by
 from klantwaarde.marks import refuse_strangers
-from klantwaarde.run.outputs import read_by
+from klantwaarde.outcome.folder import results as results_in
 from klantwaarde.sources.guard import refuse_inputs
 
 
@@ -19,12 +19,7 @@ def report_again(results: Path, out: Path, words: Mapping[str, Any]) -> Path:
     from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used
 
     _check_report(results, out)
-    try:
-        told = dict(json.loads((results / "run.json").read_text(encoding="utf-8"))["facts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadOrders(
-            f"{results} holds no results of a run (run.json cannot be read). Give the folder that {named('out')} named."
-        ) from error
+    told = dict(results_in(results).facts)
     write_report(told | {name: value for name, value in words.items() if value is not None}, out)
     return out
 

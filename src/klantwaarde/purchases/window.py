@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klantwaarde.engine.relation import Relation, query
-from klantwaarde.orders.apart import LEVEL, chance, is_suspect, last_supported
+from klantwaarde.purchases.apart import LEVEL, chance, is_suspect, last_supported
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array

@@ -8,7 +8,7 @@ from klantwaarde.engine import types as of_type
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.statement import identifier, literal
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.orders.identity import no_id, spellings
+from klantwaarde.purchases.identity import no_id, spellings
 from klantwaarde.sources.filters import Condition, Status, conditions, holds, statuses
 
 if TYPE_CHECKING:

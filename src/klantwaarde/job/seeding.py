@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.errors import BadParameters, named
+from klantwaarde.job.settings import Settings, beside, read_orders, terms
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.seeds import Seeds, seeds
-from klantwaarde.orders.customers import customers
-from klantwaarde.run.settings import Settings, beside, read_orders, terms
+from klantwaarde.purchases.customers import customers
 from klantwaarde.validate.choose import fits
 from klantwaarde.value.indirect import links_told
 from klantwaarde.value.score import Scored, score
 
 if TYPE_CHECKING:
-    from klantwaarde.run.progress import Say
+    from klantwaarde.job.progress import Say
 
 DEFAULT_SHARE = 0.10
 """Chance that a customer is set off by all who influence him together, where no share is given."""

@@ -14,7 +14,8 @@ from klantwaarde.errors import BadParameters
 from klantwaarde.lifecycle.calibration import Calibration, calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts
 from klantwaarde.lifecycle.stages import Before, Stages, stages
-from klantwaarde.orders.customers import customers
+from klantwaarde.outcome.schema import Plain
+from klantwaarde.purchases.customers import customers
 from klantwaarde.value.score import Scored, score
 from klantwaarde.value.terms import Fits, Terms, fits_of
 from klantwaarde.wording.message import Message, message
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from klantwaarde.orders.orders import Orders
-    from klantwaarde.run.progress import Say
+    from klantwaarde.job.progress import Say
+    from klantwaarde.purchases.orders import Orders
 
 YEAR = 365
 
@@ -163,7 +164,7 @@ def periods(
     return tuple(found)
 
 
-def stage_flows(found: Period) -> list[dict[str, Any]]:
+def stage_flows(found: Period) -> list[Plain]:
     """Customers who went from one stage to another, `before` None for who was not there yet; the largest first."""
     moves = sorted(found.ledger.stages.items(), key=lambda move: (-move[1], move[0][0] or "", move[0][1] or ""))
     return [{"before": before, "after": after, "customers": n} for (before, after), n in moves if after is not None]
@@ -174,7 +175,7 @@ def calibrated(orders: Orders, Model: Any, as_of: dt.date, unit: str) -> Calibra
     return calibration(orders, Model, as_of=as_of, unit=unit)
 
 
-def told(found: Period, lost: Calibration | None = None) -> dict[str, Any]:
+def told(found: Period, lost: Calibration | None = None) -> Plain:
     """A period in plain values, for JSON and the report."""
     return {
         "start": found.start,
@@ -198,7 +199,7 @@ def _stage_counts(found: Period, end: int) -> dict[str, int]:
     return {stage: sum(n for stages_, n in moves if stages_[end] == stage) for stage in STAGES}
 
 
-def account_told(account: Account) -> dict[str, Any]:
+def account_told(account: Account) -> Plain:
     """The ledger of one account."""
     lines = {name: line._asdict() | {"change": line.change} for name, line in account.lines.items()}
     won, won_back, lost = account.flow.gross
@@ -218,7 +219,7 @@ STATEMENT = ("opening", "unwind", "released", "spend", "frequency", "retention",
              "closing")  # fmt: skip
 
 
-def _statement_told(found: Statement | None) -> dict[str, Any] | None:
+def _statement_told(found: Statement | None) -> Plain | None:
     if found is None:
         return None
     lines = {name: getattr(found, name) for name in STATEMENT}
@@ -230,7 +231,7 @@ def _statement_told(found: Statement | None) -> dict[str, Any] | None:
     }
 
 
-def _migration_told(found: Migration) -> dict[str, Any]:
+def _migration_told(found: Migration) -> Plain:
     cells = [
         {"before": before, "after": after, **cell._asdict()}
         for (before, after), cell in found.cells.items()

@@ -17,9 +17,9 @@ from klantwaarde.beside.links import influence, referrals
 from klantwaarde.calendar import FEWEST, read_day, read_discount_rate, read_moment, read_since, read_unit
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.models import MODELS
-from klantwaarde.orders.customers import Customers
-from klantwaarde.orders.grouped import check_group
-from klantwaarde.orders.orders import Orders, check_money, check_reading, orders
+from klantwaarde.purchases.customers import Customers
+from klantwaarde.purchases.grouped import check_group
+from klantwaarde.purchases.orders import Orders, check_money, check_reading, orders
 from klantwaarde.shown import masked
 from klantwaarde.sources.uri import as_address, is_database, short_name
 from klantwaarde.value.discount import horizon_days
@@ -239,16 +239,16 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def read_orders(settings: Settings) -> Orders:
-    """The orders that the settings name."""
-    if not settings.orders:
+def read_orders(settings: Settings, source: Any = None) -> Orders:
+    """The orders that the settings name, or those of a source that is no name, such as a frame."""
+    if not settings.orders and source is None:
         raise BadParameters(f"No orders were named. Give a file, or {named('orders')} in the settings.")
     names = {name: getattr(settings, name) for name in SOURCE if name != "orders"}
     if settings.amount == "" or (settings.quantity is not None and settings.amount == "auto"):
         names["amount"] = None
     names |= {name: getattr(settings, name) for name in ("memory_limit", "engine", "master")}
     check_files(settings)
-    read = orders(settings.orders, **names)
+    read = orders(settings.orders if source is None else source, **names)
     check_columns(settings, read)
     if settings.state is None:  # with a state, what was merged before counts too
         check_periods(settings, read)

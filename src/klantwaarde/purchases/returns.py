@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
 
 
 def ties_of(lines: Relation, *, numbered: bool) -> Relation:

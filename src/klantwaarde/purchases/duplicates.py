@@ -10,7 +10,7 @@ from klantwaarde.sources.parse import EXAMPLES
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.customers import Customers
+    from klantwaarde.purchases.customers import Customers
 
 
 class EqualLines(NamedTuple):

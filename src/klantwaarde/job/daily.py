@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from klantwaarde.estimate.load import load_fit
-from klantwaarde.orders.customers import Customers
-from klantwaarde.orders.orders import Orders
+from klantwaarde.purchases.customers import Customers
+from klantwaarde.purchases.orders import Orders
 from klantwaarde.state.state import State
 from klantwaarde.validate.drift import Drift, drift
 

@@ -11,8 +11,8 @@ from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders
-from klantwaarde.orders.mends import Mends
-from klantwaarde.orders.schema import MONEY, PRICE
+from klantwaarde.purchases.mends import Mends
+from klantwaarde.purchases.schema import MONEY, PRICE
 from klantwaarde.sources.parse import Reading, read_dates, read_numbers
 from klantwaarde.sources.zones import refuse_without_zone
 

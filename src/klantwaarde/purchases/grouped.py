@@ -11,11 +11,11 @@ import numpy as np
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.engine.statement import identifier
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.orders.lines import number_of
-from klantwaarde.orders.returns import ties_of
+from klantwaarde.purchases.lines import number_of
+from klantwaarde.purchases.returns import ties_of
 
 if TYPE_CHECKING:
-    from klantwaarde.orders.orders import Orders
+    from klantwaarde.purchases.orders import Orders
     from klantwaarde.typing import Array
 
 

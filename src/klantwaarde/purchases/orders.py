@@ -14,11 +14,11 @@ from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.orders.chosen import Chosen, Cleaning, chosen, left_out
-from klantwaarde.orders.lines import EPOCH, Columns, Views, amount_of, create_lines, occasions_of, readings_of
-from klantwaarde.orders.mends import NO_MENDS, Mends, dropped
-from klantwaarde.orders.returns import ties_of
-from klantwaarde.orders.window import Window, window
+from klantwaarde.purchases.chosen import Chosen, Cleaning, chosen, left_out
+from klantwaarde.purchases.lines import EPOCH, Columns, Views, amount_of, create_lines, occasions_of, readings_of
+from klantwaarde.purchases.mends import NO_MENDS, Mends, dropped
+from klantwaarde.purchases.returns import ties_of
+from klantwaarde.purchases.window import Window, window
 from klantwaarde.shown import shown
 from klantwaarde.sources import spark_source
 from klantwaarde.sources.asked import hint, like_amounts

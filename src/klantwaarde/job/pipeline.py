@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from klantwaarde.asset.moves import moves
 from klantwaarde.asset.pyramid import Band, pyramid_of
 from klantwaarde.calendar import read_since
 from klantwaarde.doctor.doctor import Sheet, reconciliation, sheet
@@ -27,19 +28,21 @@ from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import done, whole_folder, write_text
+from klantwaarde.job import daily, movement
+from klantwaarde.job.outputs import check_run
+from klantwaarde.job.progress import Clock, Say
+from klantwaarde.job.settings import SOURCE, Settings, beside, check_periods, read_orders, terms
 from klantwaarde.lifecycle.calibration import Calibration
 from klantwaarde.lifecycle.stages import stages
 from klantwaarde.models import MODELS, ParetoNBD
-from klantwaarde.orders.customers import Customers, customers
-from klantwaarde.orders.schema import SCHEMA_VERSION
-from klantwaarde.orders.split import sample
+from klantwaarde.outcome.schema import Facts, Movement
+from klantwaarde.purchases.customers import Customers, customers
+from klantwaarde.purchases.schema import SCHEMA_VERSION
+from klantwaarde.purchases.split import sample
 from klantwaarde.report.facts import facts, plain
-from klantwaarde.run import daily, movement
-from klantwaarde.run.outputs import check_run
-from klantwaarde.run.progress import Clock, Say
-from klantwaarde.run.settings import SOURCE, Settings, beside, check_periods, read_orders, terms
 from klantwaarde.shown import masked
 from klantwaarde.sources.publish import check_target, publish
+from klantwaarde.sources.written import write_rows
 from klantwaarde.state.state import open_state
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.same_base import refuse_new_orders
@@ -47,9 +50,12 @@ from klantwaarde.validate.tracking import Tracking, tracking
 from klantwaarde.value.score import Scored, score
 from klantwaarde.value.terms import Fits, spend_fit
 
-OUTPUTS = ("customers.parquet", "stages.parquet", "pyramid.parquet", "report.html", "model.json", "run.json")
+OUTPUTS = ("customers.parquet", "stages.parquet", "moves.parquet", "pyramid.parquet", "report.html", "model.json",
+           "run.json")  # fmt: skip
 RECORD = OUTPUTS[-1]
 """The file that says that a folder is of a run."""
+ONLY_SINCE = {"moves.parquet"}
+"""What only a run that looks back writes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Run:
     """What a run made."""
 
     out: Path
-    facts: dict[str, Any]
+    facts: Facts
     record: dict[str, Any]
 
 
@@ -79,8 +85,11 @@ def run(
     config: str | Path | None = None,
     *,
     new_base: bool = False,
+    source: Any = None,
 ) -> Run:
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted.
+
+    source: a frame or table of orders, where the settings name no file.
 
     config: the file that settings came from, which no output may replace either. new_base: the orders need not be those
     of the customers that the models were fitted on.
@@ -97,7 +106,7 @@ def run(
         fitted = fitted or daily.model_of(state, keep_model=settings.keep_model)
         settings = _in_unit_of(fitted, settings, clock)
         clock.step("read", "reading the orders")
-        given = read_orders(settings)
+        given = read_orders(settings, source)
         clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
         read = daily.merged(state, given, clock.step, new_customers=settings.new_customers)
         clock.step("aggregate", f"{read.read:,} lines read; building the customers")
@@ -121,7 +130,8 @@ def run(
         bands = pyramid_of(table, settings.rank_by)
         tracked = tracking(followed, scored.fit, base.totals["with_purchase"]) if _can_track(followed) else None
         staged = opened(base.engine, "staged", folder / "stages.parquet")
-        told = _facts(settings, base, scored, table, bands, looked, models, tracked, staged) | {"movement": moved}
+        told = _facts(settings, base, scored, table, bands, looked, models, tracked, staged)
+        told["movement"] = moved
         published = _published(settings, folder, clock)
         if published:
             past.enter_context(done(f"The table {settings.to_table} in {settings.to} was replaced."))
@@ -180,7 +190,7 @@ def _loaded(path: str | Path, base: Customers) -> Fitted:
     return Fitted(Fits(timing, spend, whole), None, load_settings(path), load_base(path))
 
 
-def _staged(settings: Settings, base: Customers, scored: Scored, folder: Path, clock: Clock) -> dict[str, Any] | None:
+def _staged(settings: Settings, base: Customers, scored: Scored, folder: Path, clock: Clock) -> Movement | None:
     """The stage of every customer in a file; and ledger, statement and pyramid movement since a day, if asked for."""
     clock.step("stages", "staging the customers")
     limits = movement.calibrated(base.orders, type(scored.fit.model), base.as_of, base.unit)
@@ -199,7 +209,7 @@ def _movement(
     folder: Path,
     clock: Clock,
     limits: Calibration,
-) -> dict[str, Any]:
+) -> Movement:
     earlier = Path(since) / "model.json"
     known = _earlier(earlier) if earlier.exists() else None
     day = known.as_of if known else read_since(since, base.as_of)
@@ -209,7 +219,8 @@ def _movement(
     after = movement.staged(scored, base.orders, method, before.kept, folder / "stages.parquet")
     found = movement.period(before, after, base.orders)
     told, flows = movement.told(found, limits), movement.stage_flows(found)
-    moved: dict[str, Any] = plain(told | {"flows": flows})
+    write_rows(moves(found.ledger, found.migration, found.statement), folder / "moves.parquet")
+    moved: Movement = plain(told | {"flows": flows})
     return moved
 
 
@@ -270,7 +281,7 @@ def _facts(
     fitted: Fitted,
     tracked: Tracking | None,
     staged: Relation,
-) -> dict[str, Any]:
+) -> Facts:
     words = {
         "language": settings.language,
         "title": masked(settings.title or settings.name()),
@@ -336,7 +347,7 @@ def _write_rest(
     bands: tuple[Band, ...],
     fitted: Fitted,
     settings: Settings,
-    told: dict[str, Any],
+    told: Facts,
     record: dict[str, Any],
 ) -> None:
     from klantwaarde.report.html import write_report  # noqa: PLC0415 - loaded where it is used

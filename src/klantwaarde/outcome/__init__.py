@@ -1,0 +1,1 @@
+"""What a run leaves behind: facts with a schema, tables and models, read from its folder."""
