@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import klantwaarde as kw
 from klantwaarde.engine.duckdb import DuckDB, _scratch
-from klantwaarde.engine.statement import empty_columns, statement
+from klantwaarde.engine.relation import query
+from klantwaarde.engine.statement import empty_columns, files, known, statement
 
 ROWS = 400_000
 """More than three of the engine's row groups, so that its cores write at the same time."""
@@ -113,3 +116,25 @@ def test_a_signal_within_a_statement_stops_in_order(stop: int, code: int) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     assert "bug" not in done.stderr
+
+
+def test_an_engine_of_ones_own_reads_its_tables() -> None:
+    engine = DuckDB()
+    engine.run(f"create table sales as from '{kw.cdnow_sample()}'")
+    theirs, ours = (kw.customers(read) for read in (kw.orders("sales", engine=engine), kw.orders(kw.cdnow_sample())))
+    assert theirs.to_arrow().equals(ours.to_arrow())
+    with pytest.raises(kw.BadOrders, match="the source is the name of a table in it, not DataFrame"):
+        kw.orders(pd.DataFrame(), engine=engine)
+
+
+def test_statements_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "cells.sql").write_text("select 1 as one from customers")
+    with pytest.raises(kw.BadParameters, match="a statement called cells already"):
+        known(tmp_path)
+    (tmp_path / "cells.sql").rename(tmp_path / "of_ones_own.sql")
+    known(tmp_path)
+    try:
+        base = kw.customers(kw.orders(kw.cdnow_sample()))
+        assert len(query("of_ones_own", customers=base.table).rows()) == 2_357
+    finally:
+        del files()["of_ones_own"]

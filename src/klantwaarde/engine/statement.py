@@ -10,17 +10,29 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
+from klantwaarde.errors import BadParameters
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from importlib.resources.abc import Traversable
+    from pathlib import Path
 
 
 @functools.cache
-def files() -> Mapping[str, Traversable]:
+def files() -> dict[str, Traversable]:
     """The files of statements by name; every room keeps those of its own in sql/, and no two have the same name."""
     rooms = [room for room in resources.files("klantwaarde").iterdir() if (room / "sql").is_dir()]
     found = [file for room in rooms for file in (room / "sql").iterdir() if file.name.endswith(".sql")]
     return {file.name.removesuffix(".sql"): file for file in sorted(found, key=lambda file: file.name)}
+
+
+def known(folder: Path) -> None:
+    """Let `query` know the statements in a folder of one's own too. Raises BadParameters for a name that is taken."""
+    found = {file.name.removesuffix(".sql"): file for file in sorted(folder.glob("*.sql"))}
+    taken = [name for name, file in found.items() if files().get(name, file) != file]
+    if taken:
+        raise BadParameters(f"There is a statement called {taken[0]} already. Give {found[taken[0]]} another name.")
+    files().update(found)
 
 
 @functools.cache

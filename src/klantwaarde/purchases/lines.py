@@ -113,7 +113,9 @@ def _parsing(engine: Engine, column: str) -> DuckDB:
     """The engine that reads text. Others are handed typed columns."""
     if isinstance(engine, DuckDB):
         return engine
-    raise BadOrders(f"Column {column!r} is text. On Spark, give dates as dates and amounts as numbers: cast it first.")
+    raise BadOrders(
+        f"Column {column!r} is text. Outside DuckDB, give dates as dates and amounts as numbers: cast it first."
+    )
 
 
 class Views(NamedTuple):

@@ -13,7 +13,8 @@ from klantwaarde.engine import types as of_type
 from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
-from klantwaarde.errors import BadOrders, BadParameters, named
+from klantwaarde.engine.statement import identifier
+from klantwaarde.errors import BadOrders, BadParameters, kind_of, named
 from klantwaarde.purchases.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.purchases.lines import EPOCH, Columns, Views, amount_of, create_lines, occasions_of, readings_of
 from klantwaarde.purchases.mends import NO_MENDS, Mends, dropped
@@ -135,7 +136,7 @@ def orders(
     fold_ids: bool = False,
     placeholder_ids: Literal["keep", "set_aside"] = "keep",
     memory_limit: str | None = None,
-    engine: Literal["duckdb", "spark"] = "duckdb",
+    engine: Literal["duckdb", "spark"] | Engine = "duckdb",
     master: str = "local[*]",
 ) -> Orders:
     """Orders, one line each, ready to be counted.
@@ -153,7 +154,8 @@ def orders(
     status_counts: the statuses that count.
     fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
     are set aside. docs/orders.md has the rules. A Spark DataFrame is counted and scored on its own
-    session; engine="spark" starts one (at `master`) for a Parquet path.
+    session; engine="spark" starts one (at `master`) for a Parquet path. An engine of your own is handed in itself, and
+    `source` is then the name of a table in it (docs/add_an_engine.md).
     Raises BadOrders naming the rows, the reason and the remedy.
     """
     _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
@@ -201,13 +203,15 @@ def with_lines(orders: Orders, lines: Relation) -> Orders:
 
 def _open(
     source: Any,
-    engine: str,
+    engine: str | Engine,
     master: str,
     memory_limit: str | None,
     timezone: str | None,
     where: Mapping[str, Any],
 ) -> tuple[Engine, str, str]:
     """The engine, the name of the source in it, and what the source is, in words."""
+    if not isinstance(engine, str):
+        return _known_table(engine, source, timezone)
     source = as_address(source)
     _refuse_words(engine=(engine, ("duckdb", "spark")))
     if engine == "spark" or spark_source.is_frame(source):
@@ -222,6 +226,16 @@ def _open(
     embedded = DuckDB(memory_limit)
     embedded.set_timezone(timezone)
     return embedded, "source", open_source(embedded, "source", source, **where)
+
+
+def _known_table(engine: Engine, table: Any, timezone: str | None) -> tuple[Engine, str, str]:
+    """A table of an engine that was handed in, as the source."""
+    if not isinstance(table, str):
+        raise BadOrders(f"With an engine of your own the source is the name of a table in it, not {kind_of(table)}.")
+    engine.set_timezone(timezone)
+    name = engine.new_name("source")
+    engine.view(name, f"select * from {identifier(table)}")
+    return engine, name, f"table {table}"
 
 
 def check_reading(encoding: str, timezone: str | None, date_format: str | None, decimal: str | None) -> None:
