@@ -16,8 +16,8 @@ import pytest
 
 import klantwaarde as kw
 from conftest import Said
+from klantwaarde.cli import app as cli
 from klantwaarde.cli import screen
-from klantwaarde.cli.app import app as cli
 from klantwaarde.cli.faults import of_the_system
 from klantwaarde.cli.manual import EXAMPLES, ORDER, PANELS
 from klantwaarde.cli.options import FLAGS, HELP, as_typed

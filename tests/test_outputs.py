@@ -19,7 +19,7 @@ import pytest
 import klantwaarde as kw
 from conftest import Said
 from klantwaarde import files
-from klantwaarde.cli.app import app as cli
+from klantwaarde.cli import app as cli
 from klantwaarde.estimate.result import FORMAT, SCHEMA
 from klantwaarde.job import pipeline
 from klantwaarde.job.seeding import COLUMNS as SEEDS

@@ -62,6 +62,9 @@ class Steady(NamedTuple):
     def discounted(self, delta: Values) -> Array:
         return np.asarray(self.rate_ / np.add(self.leaving, delta))
 
+    def reach(self, t: Values, m: Values) -> Array:
+        return np.asarray(self.counts(float(t), 99)[:, int(m) :].sum(axis=-1))
+
     def counts(self, t: float, most: int) -> Array:
         rate, leaving = (np.atleast_1d(np.asarray(one, dtype=float))[:, None] for one in self)
         k = np.arange(most + 1)
@@ -156,6 +159,9 @@ class Segments(NamedTuple):
 
     def discounted(self, delta: Values) -> Array:
         return self._mixed(lambda kind: kind.discounted(delta))
+
+    def reach(self, t: Values, m: Values) -> Array:
+        return np.asarray(sum(share * kind.reach(t, m) for share, kind in self._kinds()))
 
     def counts(self, t: float, most: int) -> Array:
         parts = (np.atleast_1d(share)[:, None] * kind.counts(t, most) for share, kind in self._kinds())

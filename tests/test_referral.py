@@ -19,10 +19,10 @@ from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.fit import fit
 from klantwaarde.models import NBD
 from klantwaarde.models.quantities import log_likelihood, p_alive
+from klantwaarde.models.zi_nbd import ZINBD
 from klantwaarde.network.anyway import Anyway, anyway, declared, matched, prior, randomised
 from klantwaarde.network.forest import forest, subtree_sums
 from klantwaarde.network.future_referrals import (
-    ZINBD,
     alive_with_referrals,
     departure,
     forward_fit,

@@ -418,8 +418,8 @@ def test_templates_say_known_words_and_all_words_are_said() -> None:
             SOURCES / "html.py",
             SOURCES / "figures.py",
             SOURCES / "profiles.py",
-            SOURCES / "speech.py",
-            SOURCES / "telling.py",
+            SOURCES / "locale.py",
+            SOURCES / "total_sentences.py",
             SOURCES / "words.py",
         ]
     )

@@ -1,4 +1,4 @@
-"""BG/NBD's expected purchases: sums of positive terms, with coefficients made once, and quadrature beyond them."""
+"""Closed forms of models beside their definitions: BG/NBD's purchases, odds of having gone, chances to reach m."""
 
 from __future__ import annotations
 
@@ -65,3 +65,41 @@ def test_odds_of_having_gone_are_those_of_the_branches(model: Any) -> None:
     t_x = np.where(x > 0, T * RNG.random(400), 0.0)
     alive, gone = model.log_branches(x, t_x, T)
     np.testing.assert_allclose(1 / (1 + model.gone_to_alive(x, t_x, T)), expit(alive - gone), rtol=1e-10)
+
+
+ALIVE = [
+    kw.NBD(0.4, 12.0),
+    kw.BGNBD(0.3, 4.5, 0.8, 2.5),
+    kw.MBGNBD(0.3, 4.5, 0.8, 2.5),
+    kw.ParetoNBD(0.5, 10.0, 0.6, 12.0),
+]
+
+
+@pytest.mark.parametrize("model", ALIVE, ids=lambda model: type(model).__name__)
+def test_reach_is_the_tail_of_the_counts(model: Any) -> None:
+    """To the quadrature of counts; and the sum of the tails is the mean."""
+    for t in (0.5, 20.0, 400.0):
+        most = 1_500
+        tails = np.cumsum(np.ravel(model.counts(t, most))[::-1])[::-1]
+        m = np.arange(60)
+        np.testing.assert_allclose(model.reach(t, m), tails[:60], rtol=1e-8, atol=1e-13)
+        assert np.sum(model.reach(t, np.arange(1, 4_000))) == pytest.approx(float(model.purchases(t)), rel=1e-6)
+    assert model.reach(7.0, 1) == pytest.approx(float(model.active(7.0)), rel=1e-12)
+
+
+@pytest.mark.parametrize("model", ALIVE, ids=lambda model: type(model).__name__)
+def test_reach_falls_in_m_and_rises_in_t(model: Any) -> None:
+    found = model.reach(np.geomspace(1e-6, 1e6, 40)[:, None], np.arange(25))
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found, axis=1) <= 1e-15).all()
+    assert (np.diff(found, axis=0) >= -1e-13).all()
+
+
+def test_reach_is_what_is_simulated() -> None:
+    """Shares of 200,000 simulated newcomers of Pareto/NBD, within five standard errors."""
+    model, t, n = kw.ParetoNBD(0.5, 10.0, 0.6, 12.0), 52.0, 200_000
+    who, _ = model.draw(np.random.default_rng(3), np.full(n, t))
+    made = np.bincount(who, minlength=n)
+    for m in (1, 2, 5, 9):
+        expected = float(model.reach(t, m))
+        assert (made >= m).mean() == pytest.approx(expected, abs=5 * np.sqrt(expected * (1 - expected) / n))

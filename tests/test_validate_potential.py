@@ -10,7 +10,8 @@ import pytest
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.models import ParetoNBD
-from klantwaarde.validate.frontier import FrontierCalibration, _nbd_quantile, frontier_calibration
+from klantwaarde.models.gamma_rates import count_quantile
+from klantwaarde.validate.frontier import FrontierCalibration, frontier_calibration
 from klantwaarde.validate.potential import HiddenSpend, captured, mask_category, split_wallet
 
 GROCERY = Path("../shared/data/grocery/transactions.parquet")
@@ -125,9 +126,9 @@ def test_quantile_of_counts_by_enumeration(r: float, alpha: float, t: float) -> 
     log_each = np.cumsum(np.append(0, np.log((r + k[:-1]) / (k[:-1] + 1)))) + r * np.log(alpha / (alpha + t))
     total = np.cumsum(np.exp(log_each + k * np.log(t / (alpha + t))))
     for tau in (0.01, 0.5, 0.8, 0.95, 0.999):
-        assert _nbd_quantile(r, alpha, t, tau) == np.searchsorted(total, tau)
-    both = _nbd_quantile(r + np.array([0.0, 2.0]), np.array([alpha, 2 * alpha]), t, 0.9)
-    assert both.tolist() == [_nbd_quantile(r, alpha, t, 0.9), _nbd_quantile(r + 2, 2 * alpha, t, 0.9)]
+        assert count_quantile(r, alpha, t, tau) == np.searchsorted(total, tau)
+    both = count_quantile(r + np.array([0.0, 2.0]), np.array([alpha, 2 * alpha]), t, 0.9)
+    assert both.tolist() == [count_quantile(r, alpha, t, 0.9), count_quantile(r + 2, 2 * alpha, t, 0.9)]
 
 
 def bought(model: ParetoNBD, customers: int, days: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

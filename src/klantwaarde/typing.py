@@ -78,6 +78,10 @@ class AttritionModel(Protocol):
         """Expected purchases of someone alive at 0, without end, one at t counting e^(-delta t); delta > 0."""
         ...
 
+    def reach(self, t: Values, m: Values) -> Array:
+        """Chance of at least m purchases in (0, t] of someone alive at 0; m whole, arguments broadcast."""
+        ...
+
     def counts(self, t: float, most: int) -> Array:
         """Chances of k = 0 ... most purchases in (0, t] of someone alive at 0: (rows, most + 1), parameters (rows,)."""
         ...

@@ -91,6 +91,10 @@ class BGNBD(NamedTuple):
         """E[lambda / (delta + lambda p)], the intensity at t being lambda e^(-lambda p t)."""
         return in_blocks(_discounted, 32, self.r, np.multiply(delta, self.alpha), self.a, self.b)
 
+    def reach(self, t: Values, m: Values) -> Array:
+        """Chance of at least m purchases in (0, t] of someone alive at 0."""
+        return counts.reach_by_coin(*self, t, m)
+
     def counts(self, t: float, most: int) -> Array:
         """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
 

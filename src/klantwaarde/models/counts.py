@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, gammaln
+from scipy.special import betainc, betaln, gammaln
 
-from klantwaarde.numerics import LEGENDRE_LONG, log_rising
+from klantwaarde.numerics import LEGENDRE_LONG, LEGENDRE_SURE, log_rising
 
 if TYPE_CHECKING:
     from klantwaarde.typing import Array, Values
@@ -55,6 +55,33 @@ def at_any_time(r: Values, alpha: Values, s: Values, beta: Values, t: float, mos
         gone = weight * length * s * np.exp(-s * v)
         chances += gone[:, None] * np.exp(ways + _log_timing(r, alpha, beta * np.expm1(v), most))
     return _whole(chances)
+
+
+def reach_staying(r: Values, alpha: Values, t: Values, m: Values) -> Array:
+    """P(at least m purchases in (0, t]) of someone who never leaves: the regularised incomplete beta function.
+
+    At t / (alpha + t) with parameters (m, r); 1 for m = 0. Arguments broadcast.
+    """
+    share = np.divide(t, np.add(alpha, t))
+    return np.where(np.greater(m, 0), betainc(np.maximum(m, 1), r, share), 1.0)
+
+
+def reach_by_coin(r: Values, alpha: Values, a: Values, b: Values, t: Values, m: Values) -> Array:
+    """The same with a coin after each purchase, of which the last does not matter: times (b)_(m-1) / (a + b)_(m-1)."""
+    coins = np.maximum(np.subtract(m, 1), 0)
+    survived = np.exp(log_rising(b, coins) - log_rising(np.add(a, b), coins))
+    return np.asarray(reach_staying(r, alpha, t, m) * survived)
+
+
+def reach_at_any_time(r: Values, alpha: Values, s: Values, beta: Values, t: Values, m: Values) -> Array:
+    """The same with customers who leave at a gamma rate: there until t, or gone at u before; all terms positive."""
+    length = np.log1p(np.divide(t, beta))
+    chances = np.exp(np.negative(s) * length) * reach_staying(r, alpha, t, m)
+    for node, weight in LEGENDRE_SURE:
+        v = node * length
+        gone = weight * length * s * np.exp(np.negative(s) * v)
+        chances = chances + gone * reach_staying(r, alpha, beta * np.expm1(v), m)
+    return np.asarray(np.minimum(chances, 1.0))
 
 
 def enough(r: Values, alpha: Values, t: float) -> Array:

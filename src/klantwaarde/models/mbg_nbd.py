@@ -87,6 +87,10 @@ class MBGNBD(NamedTuple):
         """Of someone alive after the coin of the first purchase."""
         return self.born()[1].discounted(delta)
 
+    def reach(self, t: Values, m: Values) -> Array:
+        """Chance of at least m purchases in (0, t] of someone alive at 0."""
+        return self.born()[1].reach(t, m)
+
     def counts(self, t: float, most: int) -> Array:
         """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
 

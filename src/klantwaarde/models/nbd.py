@@ -70,6 +70,10 @@ class NBD(NamedTuple):
         """Discounted purchases without end, r / alpha / delta."""
         return np.asarray(np.divide(self.r, self.alpha) / delta)
 
+    def reach(self, t: Values, m: Values) -> Array:
+        """Chance of at least m purchases in (0, t] of someone alive at 0."""
+        return counts.reach_staying(*self, t, m)
+
     def counts(self, t: float, most: int) -> Array:
         """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).
 

@@ -22,6 +22,7 @@ from klantwaarde.numerics import (
 )
 
 if TYPE_CHECKING:
+    from klantwaarde.models.gamma_gamma import GammaGamma
     from klantwaarde.typing import Array, Parameter, Values
 
 
@@ -65,6 +66,27 @@ class ParetoNBD(NamedTuple):
         """The tau-quantile of the purchase rates of those alive, per unit of time."""
         return gamma_rates.rate_quantile(self.r, self.alpha, tau)
 
+    def count_quantile(self, t: float, tau: float) -> Array:
+        """The tau-quantile of purchases in t of those who stay all the while."""
+        return gamma_rates.count_quantile(self.r, self.alpha, t, tau)
+
+    def money_quantile(self, spend: GammaGamma, tau: Values, x: Values, zbar: Values, T: Values) -> Array:
+        """The tau-quantile of money per unit of time while alive, given a history of x purchases of mean zbar in T."""
+        return gamma_rates.money_quantile(self.r, self.alpha, spend, tau, x, zbar, T)
+
+    def faster(self, by: Values) -> ParetoNBD:
+        """The same population buying at `by` times the rates."""
+        return self._replace(alpha=np.divide(self.alpha, by))
+
+    def left_at(self, x: Values, t_x: Values, T: Values) -> Array:
+        """When those left who have gone, on average: between the last purchase and T."""
+        r, alpha, s, beta = self
+        between = np.less(t_x, T)
+        p, end = np.add(r, x), np.where(between, T, np.add(t_x, 1))  # no time between is no integral
+        less, more = (log_product_integral(p, q, alpha, beta, t_x, end) for q in (s, np.add(s, 1)))
+        mean = np.where(between, np.exp(less - more) - beta, T)
+        return np.asarray(np.clip(mean, t_x, T))
+
     def silence(self, t: Values) -> Array:
         """Chance of no purchase in t of someone alive all the while: (alpha / (alpha + t))^r."""
         return gamma_rates.silence(self.r, self.alpha, t)
@@ -96,6 +118,10 @@ class ParetoNBD(NamedTuple):
         """Rate r / alpha times discounted lifetime, E[1 / (mu + delta)] over mu ~ Gamma(s, beta)."""
         lifetime = in_blocks(_discounted_lifetime, 256, self.s, np.multiply(delta, self.beta))
         return np.asarray(np.divide(self.r, self.alpha) * self.beta * lifetime)
+
+    def reach(self, t: Values, m: Values) -> Array:
+        """Chance of at least m purchases in (0, t] of someone alive at 0."""
+        return counts.reach_at_any_time(*self, t, m)
 
     def counts(self, t: float, most: int) -> Array:
         """P(k purchases in (0, t]), k = 0 ... most, of someone alive at 0; parameters (rows,), result (rows, most + 1).

@@ -15,12 +15,11 @@ from scipy.special import digamma, xlogy
 
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.estimate.point import Objective, ascent, better
-from klantwaarde.models import NBD, ParetoNBD
-from klantwaarde.models.parameter import ALPHA, R
+from klantwaarde.models import NBD
 from klantwaarde.models.quantities import p_alive as chance_to_refer
+from klantwaarde.models.zi_nbd import ZINBD
 from klantwaarde.network.referral import Referrals, credit
-from klantwaarde.numerics import log_product_integral, log_rising
-from klantwaarde.typing import Parameter
+from klantwaarde.numerics import log_rising
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,81 +27,6 @@ if TYPE_CHECKING:
     from klantwaarde.typing import Array, AttritionModel, Values
 
 SURE = 0.05  # chance of finding people who never refer where there are none
-
-
-class ZINBD(NamedTuple):
-    """NBD(r, alpha) of those who refer at all; `never` to one are the odds of a customer who never does.
-
-    As a timing model: who never refers is gone from the start, so that P(alive) is the chance to refer at all.
-    """
-
-    r: Values
-    alpha: Values
-    never: Values
-
-    @staticmethod
-    def parameters() -> tuple[Parameter, ...]:
-        """What is known of each parameter, in order."""
-        return R, ALPHA, Parameter("never", 0, (0.5,))
-
-    def log_branches(self, x: Values, t_x: Values, T: Values) -> tuple[Array, Array]:
-        """(refers, never does); the second is -inf once there is a referral."""
-        refers, _ = NBD(self.r, self.alpha).log_branches(x, t_x, T)
-        never = np.where(np.equal(x, 0), np.log(self.never) - np.log1p(self.never), -np.inf)
-        return refers - np.log1p(self.never), never + np.zeros_like(refers)
-
-    def given_alive(self, x: Values, t_x: Values, T: Values) -> NBD:
-        """NBD(r + x, alpha + T)."""
-        return NBD(self.r, self.alpha).given_alive(x, t_x, T)
-
-    def rate(self) -> Array:
-        """Referrals per unit of time of someone who refers."""
-        return NBD(self.r, self.alpha).rate()
-
-    def rate_quantile(self, tau: Values) -> Array:
-        """The tau-quantile of the rates of those who refer."""
-        return NBD(self.r, self.alpha).rate_quantile(tau)
-
-    def silence(self, t: Values) -> Array:
-        """Chance of no referral in t of someone who refers."""
-        return NBD(self.r, self.alpha).silence(t)
-
-    def silent_for(self, chance: Values) -> Array:
-        """The time whose silence has this chance."""
-        return NBD(self.r, self.alpha).silent_for(chance)
-
-    def counts(self, t: float, most: int) -> Array:
-        """Chances of 0 ... most referrals in (0, t] of someone who refers."""
-        return NBD(self.r, self.alpha).counts(t, most)
-
-    def most_counts(self, t: float) -> Array:
-        """A count of referrals that is hardly ever passed."""
-        return NBD(self.r, self.alpha).most_counts(t)
-
-    def time_scale(self) -> Array:
-        """The time on which what is expected bends: integrals over the future are even in its logarithm."""
-        return np.asarray(self.alpha)
-
-    def purchases(self, t: Values) -> Array:
-        """Expected referrals in (0, t] of someone who refers, r t / alpha."""
-        return NBD(self.r, self.alpha).purchases(t)
-
-    def active(self, t: Values) -> Array:
-        """Chance of a referral in (0, t] of someone who refers, 1 - (1 + t / alpha)^-r."""
-        return NBD(self.r, self.alpha).active(t)
-
-    def discounted(self, delta: Values) -> Array:
-        """Discounted referrals without end of someone who refers, r / alpha / delta."""
-        return NBD(self.r, self.alpha).discounted(delta)
-
-    def born(self) -> tuple[Values, NBD]:
-        """A newcomer refers at all with chance 1 / (1 + never)."""
-        return 1 / np.add(1, self.never), NBD(self.r, self.alpha)
-
-    def draw(self, rng: np.random.Generator, T: Array) -> tuple[Array, Array]:
-        """(customer, time) of referrals in (0, T]; T of shape (customers,)."""
-        refers = rng.random(T.shape) * np.add(1, self.never) < 1
-        return NBD(self.r, self.alpha).draw(rng, np.where(refers, T, 0.0))
 
 
 class ForwardFit(NamedTuple):
@@ -158,21 +82,17 @@ def forward_fit(
 
 
 def departure(model: AttritionModel, x: Array, t_x: Array, T: Array) -> Array:
-    """When a customer left who has gone: at the last purchase; under Pareto/NBD at the mean time from there to T."""
-    if not isinstance(model, ParetoNBD):
+    """When a customer left who has gone: as the model says, else at the last purchase."""
+    left_at = getattr(model, "left_at", None)
+    if left_at is None:
         return np.broadcast_arrays(np.asarray(t_x, dtype=float), x, T)[0]
-    r, alpha, s, beta = model
-    between = np.less(t_x, T)
-    p, end = np.add(r, x), np.where(between, T, np.add(t_x, 1))  # no time between is no integral
-    less, more = (log_product_integral(p, q, alpha, beta, t_x, end) for q in (s, np.add(s, 1)))
-    mean = np.where(between, np.exp(less - more) - beta, T)
-    return np.asarray(np.clip(mean, t_x, T))
+    return np.asarray(left_at(x, t_x, T))
 
 
 def alive_with_referrals(model: NBD | ZINBD, k: Values, T: Values, p_alive: Values, gone_at: Values) -> Array:
     """P(alive | purchases and referrals): many referrals speak for a long time there. Shape as broadcast."""
     seen = _seen(k, T, 1.0, p_alive, gone_at)
-    alive, gone, never = _branches(np.array(model, dtype=float), seen, _rising(model.r, seen.k))
+    alive, gone, never = _branches(np.array(model, dtype=float), seen, _rising(model[0], seen.k))
     weight = np.exp(alive - np.logaddexp(np.logaddexp(alive, gone), never))
     if len(model) == 3:  # who never refers is there by purchases alone
         weight += seen.p_alive * np.exp(never - np.logaddexp(np.logaddexp(alive, gone), never))
@@ -189,8 +109,8 @@ def mixture_p(likelihood_ratio: float) -> float:
 
 def forward_line(model: NBD | ZINBD, T: Values) -> ForwardLine:
     """The referral rate as a line in the number of referrals, per distinct T: what a table is joined with."""
-    size = np.add(model.alpha, T)
-    return ForwardLine(np.asarray(np.divide(model.r, size)), np.asarray(1 / size), chance_to_refer(model, 0.0, 0.0, T))
+    none, one = (model.given_alive(k, 0.0, T).rate() for k in (0.0, 1.0))
+    return ForwardLine(none, np.asarray(one - none), chance_to_refer(model, 0.0, 0.0, T))
 
 
 def forward_rate(model: NBD | ZINBD, k: Values, T: Values) -> Array:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import betainc
 
 from klantwaarde.errors import BadOrders
 from klantwaarde.estimate.fit import fit
@@ -82,17 +81,17 @@ def frontier_calibration(
         raise BadOrders(f"Nobody bought in the holdout, days {split:g} to {until:g}. Choose an earlier split.")
     model, peers = _fitted(seen, lines, level)
     tau, weeks = np.asarray(taus, dtype=float), (until - split) / WEEK
-    limits = [_nbd_quantile(model.r, model.alpha, weeks, one) for one in tau]
+    limits = [model.count_quantile(weeks, one) for one in tau]
     above, expected, z = _above(model, seen, limits, bought, until - split, rounds, seed)
     alive = bought > 0
-    own = [_nbd_quantile(model.r + seen.x, model.alpha + seen.T, weeks, one) for one in tau]
+    own = [model.given_alive(seen.x, 0.0, seen.T).count_quantile(weeks, one) for one in tau]
     best = [np.quantile(bought[alive], one, method="inverted_cdf") for one in tau]
     loss = [
         np.array([_pinball(bought, limit, one)[alive].mean() for one, limit in zip(tau, some, strict=True)])
         for some in (limits, own, best)
     ]
     reference = model if peers is None else peers.model
-    most = np.array([_nbd_quantile(reference.r, reference.alpha, weeks, one) for one in tau])
+    most = np.array([reference.count_quantile(weeks, one) for one in tau])
     return FrontierCalibration(
         tau,
         frontier(reference, tau),
@@ -158,20 +157,3 @@ def _pinball(y: Array, quantile: Values, tau: float) -> Array:
     """Loss of a tau-quantile: tau per unit too low, 1 - tau per unit too high (Koenker & Bassett, 1978)."""
     over = y - quantile
     return np.asarray(np.maximum(tau * over, (tau - 1) * over))
-
-
-def _nbd_quantile(r: Values, alpha: Values, t: float, tau: float) -> Array:
-    """The least k with P(N <= k) >= tau, N being the purchases in t at a rate from Gamma(r, alpha): by halving.
-
-    P(N <= k) is the regularised incomplete beta function of (r, k + 1) at alpha / (alpha + t).
-    """
-    r, none = np.asarray(r, dtype=float), np.asarray(np.divide(alpha, np.add(alpha, t)))
-    low = np.full(np.broadcast_shapes(r.shape, none.shape), -1.0)
-    high = np.ones_like(low)
-    while (short := betainc(r, high + 1, none) < tau).any():
-        high = np.where(short, 2 * high, high)
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        enough = (betainc(r, middle + 1, none) >= tau) & (middle >= 0)
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return high

@@ -72,8 +72,8 @@ class Peers:
     @property
     def models(self) -> dict[int, ParetoNBD]:
         """The population of each level."""
-        alphas = (self.model.alpha * np.exp(-self.gamma)).tolist()
-        return {level: self.model._replace(alpha=alpha) for level, alpha in zip(self.levels, alphas, strict=True)}
+        paces = np.exp(self.gamma).tolist()
+        return {level: self.model.faster(pace) for level, pace in zip(self.levels, paces, strict=True)}
 
     def place(self, level: Array) -> Array:
         """Index in levels of each row's peer cell. Levels not among them belong to the pool, or the reference."""
@@ -83,8 +83,8 @@ class Peers:
         return np.where(known[at] == level, at, rest)
 
     def population(self, level: Array) -> ParetoNBD:
-        """One population with alpha per row."""
-        return self.model._replace(alpha=(self.model.alpha * np.exp(-self.gamma))[self.place(level)])
+        """One population with a pace per row."""
+        return self.model.faster(np.exp(self.gamma)[self.place(level)])
 
 
 class _Level(NamedTuple):

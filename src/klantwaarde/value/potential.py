@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from scipy.special import betaincinv
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.models import ParetoNBD
@@ -90,11 +89,7 @@ def margin_upside(
     p (gamma + x zbar) / (alpha + T) times the quantile of BetaPrime(r + x, q + p x); without a history that of the
     population. An interval around current value, no potential: it is widest for those who already spend most.
     """
-    (p, q, gamma), share = spend, _share(tau)
-    shape, other = np.add(_pareto(model).r, x), q + np.multiply(p, x)
-    scale = p * (gamma + np.multiply(x, zbar)) / np.add(model.alpha, T)
-    # Not b / (1 - b): for a heavy tail b rounds to 1.
-    return np.asarray(scale * betaincinv(shape, other, share) / betaincinv(other, shape, 1 - share))
+    return _pareto(model).money_quantile(spend, _share(tau), x, zbar, T)
 
 
 def _rate(model: ParetoNBD, x: Values, T: Values) -> Array:
