@@ -130,7 +130,7 @@ def _log_likelihood(model: str, parameters: Mapping[str, float], data: Mapping[s
 
     kind = kw.GammaGamma if model == SPEND else TIMING_MODELS[model]
     history = [data[name] for name in (("x", "zbar") if model == SPEND else ("x", "t_x", "T"))]
-    return float(np.average(kw.log_likelihood(kind(**parameters), *history), weights=data["n"]))
+    return float(np.average(kw.models.log_likelihood(kind(**parameters), *history), weights=data["n"]))
 
 
 def _told(job: Job, library: str, step: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """python -m benchmarks.books [nodes] [links] [forest]: the books of a large network, and the sweep over a forest.
 
-Seconds and peak memory of `kw.books` on a random network (each of `nodes` customers gives 0.4 of himself away over
-`links` links), next to its floor, one pass over the matrix, and to SciPy's own GMRES on the same equation, whose answer
-is compared first; and of `forest` and `responsibility` on a random referral forest of `forest` customers.
+Seconds and peak memory of `kw.network.books` on a random network (each of `nodes` customers gives 0.4 of himself away
+over `links` links), next to its floor, one pass over the matrix, and to SciPy's own GMRES on the same equation, whose
+answer is compared first; and of `forest` and `responsibility` on a random referral forest of `forest` customers.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def main(nodes: int = 3_000_000, links: int = 12_000_000, size: int = 10_000_000
     rng = np.random.default_rng(1)
     value, phi = rng.gamma(0.5, 200.0, nodes), network(nodes, links, rng)
     print(f"books: {nodes:,} customers, {phi.nnz:,} links, {GIVEN} given away; SciPy {scipy.__version__}")
-    kept = timed("kw.books", lambda: kw.books(value, phi))
-    print(f"{'gap of the books':<46} {kw.conservation(kept):8.1e} of the sum of |accountable|")
+    kept = timed("kw.network.books", lambda: kw.network.books(value, phi))
+    print(f"{'gap of the books':<46} {kw.network.conservation(kept):8.1e} of the sum of |accountable|")
     timed("floor: one pass over the matrix (phi @ value)", lambda: phi @ value)
     system = sparse.linalg.aslinearoperator(sparse.eye_array(nodes, format="csr") - phi)
     peer = timed("peer: scipy gmres, to 1e-12", lambda: gmres(system, value, rtol=1e-12, restart=30)[0])
@@ -65,7 +65,7 @@ def main(nodes: int = 3_000_000, links: int = 12_000_000, size: int = 10_000_000
     theta = np.full(size, 0.5)
     print(f"sweep: {size:,} customers, {len(below):,} brought by others")
     found = timed("forest", lambda: forest(above, below, size))
-    timed("responsibility", lambda: kw.responsibility(found, theta, worth))
+    timed("responsibility", lambda: kw.network.responsibility(found, theta, worth))
     timed("floor: one pass (bincount of the referrers)", lambda: np.bincount(above, worth[below], minlength=size))
     print(f"generations {int(found.depth.max())}; peak memory {peak_memory_mb():,.0f} MB")
 

@@ -58,7 +58,7 @@ def plan() -> str:
 
 def explained(session: Any) -> str:
     """The plan on a given session; the numbering of rows makes Spark sort once before."""
-    base = kw.customers(kw.orders(session.read.parquet(str(kw.cdnow_sample()))), "1998-03-31")
+    base = kw.customers(kw.orders(session.read.parquet(str(kw.datasets.cdnow_sample()))), "1998-03-31")
     scored = kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, base.cells()), kw.fit(kw.GammaGamma, base.spend())))
     said = io.StringIO()
     with contextlib.redirect_stdout(said):

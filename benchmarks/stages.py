@@ -102,7 +102,7 @@ def real() -> Iterator[tuple[str, pd.DataFrame, dt.date, dt.date]]:
         if (shops.DATA / shop.file).exists():
             frame = shops.read(name)
         elif name == "cdnow":
-            frame = pd.read_parquet(kw.cdnow())
+            frame = pd.read_parquet(kw.datasets.cdnow())
         else:
             continue
         frame = frame.assign(date=pd.to_datetime(frame.date))
@@ -182,7 +182,7 @@ def states_table(Model: Any) -> None:
         found = seen(frame, as_of, end, Model)
         counts = periods(frame, found.rows, as_of)
         told = (counts >= 0).any(axis=1)
-        model = kw.fit_hmm(counts[told]).model
+        model = kw.hmm.fit_hmm(counts[told]).model
         state = np.full(len(counts), -1)
         state[told] = model.posterior(counts[told], last=True).argmax(axis=1)
         places = {rules: found.place(rules) for rules in RULES}

@@ -144,7 +144,7 @@ def scored_page() -> str:
 
 
 def _schema() -> pa.Schema:
-    customers = kw.customers(kw.orders(kw.cdnow_sample()), as_of="1997-09-30")
+    customers = kw.customers(kw.orders(kw.datasets.cdnow_sample()), as_of="1997-09-30")
     fit, spend = kw.fit(kw.MBGNBD, customers.cells()), kw.fit(kw.GammaGamma, customers.spend())
     schema = kw.score(customers, kw.Fits(fit, spend)).to_arrow().schema
     if schema.names != [name for name, _, _ in SCORED]:

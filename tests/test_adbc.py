@@ -41,7 +41,7 @@ def address(file: Path) -> str:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with an odd name that holds the CDNOW sample, as SQLite keeps it, and a table with an odd name."""
     file = tmp_path_factory.mktemp("sqlite") / "my shop 100%20?#.db"
-    rows = zip(*pq.read_table(kw.cdnow_sample()).to_pydict().values(), strict=True)
+    rows = zip(*pq.read_table(kw.datasets.cdnow_sample()).to_pydict().values(), strict=True)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("create table orders (customer_id integer, date date, quantity integer, amount real)")
         told = [(who, str(day), many, float(paid)) for who, day, many, paid in rows]
@@ -56,7 +56,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     out = tmp_path_factory.mktemp("runs")
     to = {"table": "orders", "to": address(out / "scored.db"), "to_table": "Scored"}
-    return {"file": made(out / "file", str(kw.cdnow_sample())), "table": made(out / "table", address(shop), **to)}
+    return {
+        "file": made(out / "file", str(kw.datasets.cdnow_sample())),
+        "table": made(out / "table", address(shop), **to),
+    }
 
 
 class TestRoundTrip:

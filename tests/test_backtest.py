@@ -20,7 +20,7 @@ RNG = np.random.default_rng(7)
 
 
 def cdnow_split(**how: Any) -> Backtest:
-    return kw.backtest(kw.orders(kw.cdnow_sample()), "1997-09-30", **how)
+    return kw.backtest(kw.orders(kw.datasets.cdnow_sample()), "1997-09-30", **how)
 
 
 @pytest.fixture(scope="module", name="cdnow")
@@ -69,7 +69,7 @@ def test_cdnow_money(cdnow: Backtest) -> None:
 
 
 def test_cdnow_actuals_and_baselines_with_pandas(cdnow: Backtest) -> None:
-    log = pd.read_parquet(kw.cdnow_sample()).astype({"amount": float})
+    log = pd.read_parquet(kw.datasets.cdnow_sample()).astype({"amount": float})
     log = log.assign(date=pd.to_datetime(log.date)).groupby(["customer_id", "date"], as_index=False).amount.sum()
     before, after = log[log.date <= "1997-09-30"], log[log.date > "1997-09-30"]
     by = before.groupby("customer_id").date
@@ -232,7 +232,7 @@ class TestChoice:
     """Which model scores."""
 
     def test_the_smaller_error_of_the_last_quarter_wins(self) -> None:
-        base = kw.customers(kw.orders(kw.cdnow_sample()))
+        base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
         found = kw.choose(base)
         assert found.split == dt.date(1998, 2, 13)
         tried = kw.backtest(base.orders, found.split, models=["mbg_nbd", "pareto_nbd"])

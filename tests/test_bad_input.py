@@ -270,7 +270,7 @@ def test_files_unlike_each_other(klantwaarde: Cli, tmp_path: Path) -> None:
 
 
 def test_a_damaged_parquet_file(klantwaarde: Cli, tmp_path: Path) -> None:
-    whole = kw.cdnow_sample().read_bytes()
+    whole = kw.datasets.cdnow_sample().read_bytes()
     (tmp_path / "o.parquet").write_bytes(whole[:2000] + b"X" * 3000 + whole[5000:])
     said = klantwaarde("check", "o.parquet")
     assert said.code == 1
@@ -291,7 +291,7 @@ SETTINGS = [
 def test_settings(what: str, text: str | bytes, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
     assert what
     (tmp_path / "s.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    said = klantwaarde("run", kw.cdnow_sample(), "--config", "s.toml")
+    said = klantwaarde("run", kw.datasets.cdnow_sample(), "--config", "s.toml")
     assert (said.code, said.out) == (2, "")
     assert words in said.err
 
@@ -303,7 +303,7 @@ def test_settings_that_are_not_there(klantwaarde: Cli) -> None:
 
 def _model(tmp_path: Path, **changes: Any) -> Path:
     cells = kw.Cells([0, 1, 2, 3], [0, 2, 9, 11], [12, 12, 12, 12])
-    kw.save_fits(
+    kw.estimate.save_fits(
         tmp_path / "m.json", kw.fit(kw.NBD, cells), kw.fit(kw.GammaGamma, kw.SpendCells([1, 2, 3], [5, 9, 12]))
     )
     content = json.loads((tmp_path / "m.json").read_text())
@@ -324,7 +324,7 @@ def _model(tmp_path: Path, **changes: Any) -> Path:
     ],
 )
 def test_damaged_models(changes: dict[str, Any], words: str, klantwaarde: Cli, tmp_path: Path) -> None:
-    said = klantwaarde("score", kw.cdnow_sample(), "--fit", _model(tmp_path, **changes))
+    said = klantwaarde("score", kw.datasets.cdnow_sample(), "--fit", _model(tmp_path, **changes))
     assert (said.code, words in said.err) == (2, True), said.err
     assert not (tmp_path / "results").exists()
 
@@ -335,12 +335,12 @@ def test_damaged_models(changes: dict[str, Any], words: str, klantwaarde: Cli, t
 )
 def test_files_that_are_no_models(text: str, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(text)
-    said = klantwaarde("score", kw.cdnow_sample(), "--fit", "m.json")
+    said = klantwaarde("score", kw.datasets.cdnow_sample(), "--fit", "m.json")
     assert (said.code, words in said.err) == (2, True), said.err
 
 
 def test_a_model_that_is_not_there(klantwaarde: Cli, tmp_path: Path) -> None:
-    said = klantwaarde("score", kw.cdnow_sample(), "--fit", "nosuch.json")
+    said = klantwaarde("score", kw.datasets.cdnow_sample(), "--fit", "nosuch.json")
     assert (said.code, said.err.strip()) == (2, "Error: nosuch.json cannot be read: No such file or directory.")
     assert not (tmp_path / "results").exists()
 
@@ -348,13 +348,13 @@ def test_a_model_that_is_not_there(klantwaarde: Cli, tmp_path: Path) -> None:
 def test_a_damaged_model_of_an_earlier_run(klantwaarde: Cli, tmp_path: Path) -> None:
     (tmp_path / "before").mkdir()
     (tmp_path / "before" / "model.json").write_text("{")
-    said = klantwaarde("run", kw.cdnow_sample(), "--model", "nbd", "--since", "before")
+    said = klantwaarde("run", kw.datasets.cdnow_sample(), "--model", "nbd", "--since", "before")
     assert (said.code, "before/model.json is no JSON file" in said.err) == (2, True), said.err
     assert not (tmp_path / "results").exists()
 
 
 def test_a_spend_fit_is_no_timing_fit() -> None:
-    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
     with pytest.raises(kw.BadParameters, match="is a spend model"):
         kw.score(base, kw.Fits(kw.fit(kw.GammaGamma, base.spend())))
 
@@ -368,7 +368,7 @@ def test_places_that_cannot_take_results(klantwaarde: Cli, tmp_path: Path) -> No
         ("file/below", "cannot be made"),
         ("folder", "holds files that are not ours (mine.txt)"),
     ):
-        said = klantwaarde("run", kw.cdnow_sample(), "--out", out)
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--out", out)
         assert (said.code, words in said.err) == (2, True), said.err
     assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "mine.txt").read_text() == "mine"
 

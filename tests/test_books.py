@@ -14,11 +14,11 @@ from scipy import sparse
 from klantwaarde.errors import BadParameters, NotConverged
 from klantwaarde.network import solve
 from klantwaarde.network.attribution import attribution_matrix
+from klantwaarde.network.books import Books, books, conservation, received_parts
 from klantwaarde.network.forest import forest
 from klantwaarde.network.referral import Referrals, responsibility
 from klantwaarde.network.solve import accountable, column_sums, spectral_radius
 from klantwaarde.typing import Array
-from klantwaarde.value.books import Books, books, conservation, received_parts
 
 SHARED = Path("../shared/data")
 CLOSED = 1e-12

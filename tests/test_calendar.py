@@ -169,7 +169,7 @@ def test_no_units(given: Any) -> None:
 
 def test_cells_and_customers_know_one_name_of_a_unit() -> None:
     assert kw.Cells([0.0], [0.0], [1.0], unit="weeks").unit == "week"
-    assert kw.customers(kw.orders(kw.cdnow_sample()), unit="weken").unit == "week"
+    assert kw.customers(kw.orders(kw.datasets.cdnow_sample()), unit="weken").unit == "week"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ LINES = pd.DataFrame(
 
 
 def checks(base: kw.Customers) -> dict[str, Check]:
-    return {check.check: check for check in kw.sheet(base).checks}
+    return {check.check: check for check in kw.doctor(base).checks}
 
 
 def counted(**how: Any) -> list[float]:

@@ -22,7 +22,7 @@ from klantwaarde.job.pipeline import ONLY_SINCE, OUTPUTS
 from klantwaarde.purchases.schema import SCORED, TIERS
 
 Cli = Callable[..., Said]
-SAMPLE = kw.cdnow_sample()
+SAMPLE = kw.datasets.cdnow_sample()
 RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail" / "transactions.parquet"
 
 
@@ -245,7 +245,7 @@ def start(out: Path, *more: str) -> subprocess.Popen[str]:
         "-m",
         "klantwaarde",
         "run",
-        str(kw.cdnow()),
+        str(kw.datasets.cdnow()),
         "--model",
         "nbd",
         "--out",

@@ -24,7 +24,7 @@ from klantwaarde.cli.options import FLAGS, HELP, as_typed
 from klantwaarde.errors import BadOrders
 
 Cli = Callable[..., Said]
-SAMPLE = str(kw.cdnow_sample())
+SAMPLE = str(kw.datasets.cdnow_sample())
 
 
 class TestHelp:
@@ -85,7 +85,7 @@ class TestSample:
         assert klantwaarde("sample", "orders.csv", *flags).code == 0
         found = pd.read_csv("orders.csv")
         assert (found.customer_id.nunique(), len(found)) == (customers, lines)
-        whole = pd.read_parquet(kw.cdnow() if flags else kw.cdnow_sample())
+        whole = pd.read_parquet(kw.datasets.cdnow() if flags else kw.datasets.cdnow_sample())
         assert found.amount.sum() == pytest.approx(float(whole.amount.sum()))
         assert klantwaarde("sample", "orders.csv", *flags).code == 0, "the same once more"
 

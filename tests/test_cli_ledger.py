@@ -77,7 +77,7 @@ class TestDoubts:
         assert scored.to_pandas().potential.isna().all()
 
     def test_good_fits_need_no_word(self, klantwaarde: Cli) -> None:
-        words = ("ledger", kw.cdnow_sample(), "--start", "1998-03-31", "--model", "pareto_nbd")
+        words = ("ledger", kw.datasets.cdnow_sample(), "--start", "1998-03-31", "--model", "pareto_nbd")
         assert "! Valued with" not in klantwaarde(*words).err
 
 

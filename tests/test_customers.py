@@ -200,8 +200,8 @@ def test_units_only_scale(unit: str, days: float) -> None:
 
 def test_cdnow_sample_as_published() -> None:
     """Fader, Hardie & Lee (2005): of 2,357 customers 946 came back in 39 weeks. The sums are recomputed with pandas."""
-    base = kw.customers(kw.orders(kw.cdnow_sample()), "1997-09-30")
-    log = pd.read_parquet(kw.cdnow_sample())
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()), "1997-09-30")
+    log = pd.read_parquet(kw.datasets.cdnow_sample())
     log = log[pd.to_datetime(log.date) <= "1997-09-30"].groupby(["customer_id", "date"], as_index=False).amount.sum()
     by = log.groupby("customer_id")
     first, last, count = pd.to_datetime(by.date.min()), pd.to_datetime(by.date.max()), by.size()
@@ -273,7 +273,7 @@ class TestParts:
     """A sample of customers, and what came before and after a date."""
 
     def base(self) -> kw.Customers:
-        return kw.customers(kw.orders(kw.cdnow_sample()))
+        return kw.customers(kw.orders(kw.datasets.cdnow_sample()))
 
     def test_a_sample_is_whole_customers_and_the_same_every_time(self) -> None:
         one, two = (kw.customers(sample(self.base(), 100)).to_pandas() for _ in range(2))

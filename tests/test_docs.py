@@ -108,7 +108,7 @@ def test_commands_parse(page: str, line: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
 def test_commands_run(page: str, tmp_path: Path) -> None:
-    shutil.copy(kw.cdnow_sample(), tmp_path / "orders.parquet")
+    shutil.copy(kw.datasets.cdnow_sample(), tmp_path / "orders.parquet")
     (tmp_path / "settings.toml").write_text(settings_file(), "utf-8")
     for line in commands(page):
         done = klantwaarde(tmp_path, *words(line))

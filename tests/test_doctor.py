@@ -66,7 +66,7 @@ def plus(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
 
 
 def findings(frame: pd.DataFrame, as_of: str | None = "2024-01-05", **how: Any) -> dict[str, Check]:
-    sheet = kw.sheet(kw.customers(kw.orders(frame, order_id="order", **how), as_of))
+    sheet = kw.doctor(kw.customers(kw.orders(frame, order_id="order", **how), as_of))
     json.dumps(sheet.as_dict(), allow_nan=False)
     return {check.check: check for check in sheet.checks}
 
@@ -78,7 +78,7 @@ def warned(found: dict[str, Check]) -> set[str]:
 def test_a_healthy_shop_has_nothing_to_look_at() -> None:
     found = findings(healthy())
     assert warned(found) == set()
-    sheet = kw.sheet(kw.customers(kw.orders(healthy()), "2024-01-05"))
+    sheet = kw.doctor(kw.customers(kw.orders(healthy()), "2024-01-05"))
     assert sheet.verdict == ("1,500 lines read, 0 set aside (0.0%), 150 customers up to 2024-01-05; no warnings.")
     assert sheet.warnings == ()
     assert list(sheet.as_dict()["sections"]) == ["correct", "timely", "complete", "ground"]
@@ -199,7 +199,7 @@ def test_online_retail() -> None:
     from test_cli import RETAIL, retail_columns
 
     orders = kw.orders(RETAIL, **retail_columns())
-    found = {check.check: check for check in kw.sheet(kw.customers(orders)).checks}
+    found = {check.check: check for check in kw.doctor(kw.customers(orders)).checks}
     raw = pd.read_parquet(RETAIL)
     cents = (raw.Quantity * (raw.UnitPrice * 1000).round().astype("int64")).astype("int64")
     nobody = raw.CustomerID.isna()
@@ -217,9 +217,9 @@ def test_online_retail() -> None:
 def test_rounded_amounts_are_said() -> None:
     days = pd.date_range("2024-01-01", periods=4, freq="D")
     frame = pd.DataFrame({"customer_id": list("abcd"), "date": days, "amount": [0.00001, 0.12345, 0.1234, 19.99]})
-    check = next(c for c in kw.sheet(kw.customers(kw.orders(frame))).checks if c.check == "rounded amounts")
+    check = next(c for c in kw.doctor(kw.customers(kw.orders(frame))).checks if c.check == "rounded amounts")
     assert (check.level, check.count) == ("warning", 2)
-    assert not [c for c in kw.sheet(kw.customers(kw.orders(frame.iloc[2:]))).checks if c.check == "rounded amounts"]
+    assert not [c for c in kw.doctor(kw.customers(kw.orders(frame.iloc[2:]))).checks if c.check == "rounded amounts"]
 
 
 def test_lines_set_aside_do_not_move_the_end() -> None:

@@ -21,7 +21,7 @@ SCORES = ("p_alive", "p_active", "expected_orders", "dert", "lifetime", "headroo
 
 @pytest.fixture(scope="module", name="base")
 def _base() -> kw.Customers:
-    return kw.customers(kw.orders(kw.cdnow_sample()), "1997-09-30")
+    return kw.customers(kw.orders(kw.datasets.cdnow_sample()), "1997-09-30")
 
 
 def near(fit: kw.Fit[Any], draws: int) -> np.ndarray[Any, Any]:
@@ -77,14 +77,14 @@ def test_quantiles_over_draws() -> None:
     model = kw.ParetoNBD(*(np.exp(RNG.standard_normal((9, 1)) / 4) for _ in range(4)))
     x, t_x, T = np.array([0.0, 1.0, 5.0]), np.array([0.0, 2.0, 8.0]), np.array([9.0, 9.0, 10.0])
     found = quantities.over_draws(
-        lambda drawn, *history: {"p_alive": kw.p_alive(drawn, *history)},
+        lambda drawn, *history: {"p_alive": kw.models.p_alive(drawn, *history)},
         model,
         x,
         t_x,
         T,
         reduce=lambda values: np.quantile(values, 0.9, axis=0),
     )
-    np.testing.assert_array_equal(found["p_alive"], np.quantile(kw.p_alive(model, x, t_x, T), 0.9, axis=0))
+    np.testing.assert_array_equal(found["p_alive"], np.quantile(kw.models.p_alive(model, x, t_x, T), 0.9, axis=0))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_draws_need_memory_for_their_answer_only() -> None:
     model = kw.ParetoNBD(*(np.exp(RNG.standard_normal((100, 1)) / 4) for _ in range(4)))
     x = RNG.integers(0, 9, 50_000).astype(float)
     tracemalloc.start()
-    answer = kw.p_alive(model, x, np.where(x > 0, 5.0, 0.0), np.full(50_000, 20.0))
+    answer = kw.models.p_alive(model, x, np.where(x > 0, 5.0, 0.0), np.full(50_000, 20.0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert answer.shape == (100, 50_000)
@@ -116,7 +116,7 @@ def test_scores_over_draws_need_memory_of_a_block() -> None:
     x = np.sort(RNG.integers(0, 30, 100_000).astype(float))
     tracemalloc.start()
     found = quantities.over_draws(
-        lambda model, *history: {"cet": kw.cet(model, 10.0, *history)},
+        lambda model, *history: {"cet": kw.models.cet(model, 10.0, *history)},
         fit.drawn(draws).model,
         x,
         np.where(x > 0, 50.0, 0.0),

@@ -120,8 +120,10 @@ def test_a_signal_within_a_statement_stops_in_order(stop: int, code: int) -> Non
 
 def test_an_engine_of_ones_own_reads_its_tables() -> None:
     engine = DuckDB()
-    engine.run(f"create table sales as from '{kw.cdnow_sample()}'")
-    theirs, ours = (kw.customers(read) for read in (kw.orders("sales", engine=engine), kw.orders(kw.cdnow_sample())))
+    engine.run(f"create table sales as from '{kw.datasets.cdnow_sample()}'")
+    theirs, ours = (
+        kw.customers(read) for read in (kw.orders("sales", engine=engine), kw.orders(kw.datasets.cdnow_sample()))
+    )
     assert theirs.to_arrow().equals(ours.to_arrow())
     with pytest.raises(kw.BadOrders, match="the source is the name of a table in it, not DataFrame"):
         kw.orders(pd.DataFrame(), engine=engine)
@@ -134,7 +136,7 @@ def test_statements_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "cells.sql").rename(tmp_path / "of_ones_own.sql")
     known(tmp_path)
     try:
-        base = kw.customers(kw.orders(kw.cdnow_sample()))
+        base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
         assert len(query("of_ones_own", customers=base.table).rows()) == 2_357
     finally:
         del files()["of_ones_own"]

@@ -40,7 +40,7 @@ def hard_orders() -> pa.Table:
     return pa.concat_tables([table, table.slice(10, 25)])
 
 
-SOURCES = {"cdnow": lambda: pq.read_table(kw.cdnow_sample()), "hard": hard_orders}
+SOURCES = {"cdnow": lambda: pq.read_table(kw.datasets.cdnow_sample()), "hard": hard_orders}
 AS_OF = {"cdnow": "1998-03-31", "hard": "2024-10-31"}
 
 
@@ -73,7 +73,7 @@ def test_customers_are_equal(both: dict[str, kw.Customers]) -> None:
 
 
 def test_what_was_counted_is_equal(both: dict[str, kw.Customers]) -> None:
-    one, other = (kw.sheet(base) for base in both.values())
+    one, other = (kw.doctor(base) for base in both.values())
     assert [(c.check, c.count, c.money, c.text) for c in one.checks] == [
         (c.check, c.count, c.money, c.text) for c in other.checks
     ]
@@ -106,7 +106,7 @@ def test_the_rest_of_a_run_is_equal(both: dict[str, kw.Customers]) -> None:
 
 @pytest.mark.usefixtures("session")
 def test_a_run_on_spark_writes_what_a_run_on_duckdb_writes(tmp_path: Path) -> None:
-    given = {"orders": str(kw.cdnow_sample()), "as_of": "1998-03-31", "margin_rate": 0.3}
+    given = {"orders": str(kw.datasets.cdnow_sample()), "as_of": "1998-03-31", "margin_rate": 0.3}
     for engine in ("duckdb", "spark"):
         run(read_settings(None, given | {"engine": engine, "out": str(tmp_path / engine)}), lambda _: None)
     one, other = (pq.read_table(tmp_path / engine / "customers.parquet").to_pandas() for engine in ("duckdb", "spark"))

@@ -193,7 +193,7 @@ def scored(orders: kw.Orders, *days: str) -> list[kw.Scored]:
 
 @pytest.fixture(scope="module")
 def cdnow() -> list[kw.Scored]:
-    return scored(kw.orders(kw.cdnow_sample()), "1997-12-31", "1998-03-31")
+    return scored(kw.orders(kw.datasets.cdnow_sample()), "1997-12-31", "1998-03-31")
 
 
 def by_chance(one: kw.Scored, below: float = 0.2) -> pa.Table:
@@ -244,7 +244,7 @@ def test_stages_and_standings_of_other_dates_are_refused(cdnow: list[kw.Scored])
 
 
 def test_two_engines_are_refused(cdnow: list[kw.Scored]) -> None:
-    other = scored(kw.orders(kw.cdnow_sample()), "1998-03-31")[0]
+    other = scored(kw.orders(kw.datasets.cdnow_sample()), "1998-03-31")[0]
     with pytest.raises(kw.BadParameters, match="two engines"):
         ledger(cdnow[0], other)
 
@@ -253,7 +253,7 @@ def test_two_engines_are_refused(cdnow: list[kw.Scored]) -> None:
 @pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")
 def test_books_are_equal_on_both_engines(session: Any) -> None:
     days = ("1997-12-31", "1998-03-31")
-    source = kw.cdnow_sample()
+    source = kw.datasets.cdnow_sample()
     one = scored(kw.orders(source), *days)
     spark = kw.orders(session.read.parquet(str(source)))
     bases = [kw.customers(spark, day) for day in days]

@@ -404,7 +404,7 @@ def test_attributes_of_other_types_and_none(base: kw.Customers, tmp_path: Path) 
 
 
 def test_simulated_links_show_the_rules_and_are_labelled() -> None:
-    base = kw.customers(kw.orders(kw.cdnow_sample()), "1998-03-31")
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()), "1998-03-31")
     made, again = simulated_links(base, seed=3), simulated_links(base, seed=3)
     assert all(one.equals(other) for one, other in zip(made, again, strict=True))
     assert all(table.schema.metadata[b"klantwaarde"] == LABEL.encode() for table in made)

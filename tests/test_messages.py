@@ -146,7 +146,7 @@ OTHERS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_orders_in_dutch(name: str) -> None:
     frame, how = OTHERS[name]
-    sheet = kw.sheet(kw.customers(kw.orders(frame, order_id="order", **how)))
+    sheet = kw.doctor(kw.customers(kw.orders(frame, order_id="order", **how)))
     assert dutch(sheet.verdict)
     for check in sheet.checks:
         assert all(map(dutch, parts(check)))
@@ -197,7 +197,7 @@ def test_no_code_and_no_blank_before_a_per_cent_sign(words: dict[str, dict[str, 
 def test_a_remedy_has_its_setting_apart(capsys: pytest.CaptureFixture[str]) -> None:
     check = findings(plus(healthy()))["equal lines"]
     assert (check.remedy, check.setting) == ("If they are loading errors, have them dropped.", ("duplicates", "drop"))
-    _print_sheet(kw.sheet(kw.customers(kw.orders(plus(healthy())))))
+    _print_sheet(kw.doctor(kw.customers(kw.orders(plus(healthy())))))
     assert "have them dropped. (--duplicates drop)" in capsys.readouterr().out
 
 
@@ -243,7 +243,7 @@ def test_every_note_of_a_fit_in_dutch() -> None:
 @pytest.mark.parametrize("rank_by", ["last_year", "rlv", "realised"])
 @pytest.mark.parametrize("horizon", ["12 months", "1 year", "90 days", "1999-01-01"])
 def test_every_assumption_in_dutch(rank_by: Any, horizon: str) -> None:
-    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
     terms = Basis(0.1, 0.305, horizon, 365.0, rank_by, base.as_of, "week", 0.002)
     for row in assumptions(base, terms):
         assert all(map(dutch, row.values()))
@@ -251,7 +251,7 @@ def test_every_assumption_in_dutch(rank_by: Any, horizon: str) -> None:
 
 def test_money_a_year_from_now() -> None:
     """At ten per cent a year, 1.10 then is 1.00 now: that is 9.1% less, and not ten."""
-    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
     terms = Basis(0.1, 0.3, "12 months", 365.0, "rlv", base.as_of, "week", 0.002)
     row = next(row for row in assumptions(base, terms) if row["name"] == "annual discount rate")
     assert (row["value"], row["meaning"]) == ("10%", "1.10 a year from now is worth 1.00 today")
@@ -260,7 +260,7 @@ def test_money_a_year_from_now() -> None:
 
 
 def test_limits_of_lost_in_dutch() -> None:
-    found = calibration(kw.orders(kw.cdnow_sample()), as_of="1998-03-31")
+    found = calibration(kw.orders(kw.datasets.cdnow_sample()), as_of="1998-03-31")
     assert "calibration needs 548 days of orders and there are 455" in found.told
     assert dutch(found.told)
     assert dutch(found.cuts.told)
@@ -271,7 +271,7 @@ def test_limits_of_lost_in_dutch() -> None:
 
 def test_a_report_says_what_it_has_codes_for_and_leaves_the_rest_in_english() -> None:
     facts = report_facts("nl")
-    sheet = kw.sheet(kw.customers(kw.orders(plus(healthy()))))
+    sheet = kw.doctor(kw.customers(kw.orders(plus(healthy()))))
     fitted = {"status": "boundary", "notes": [], "reason": message("means_nobody_leaves")}
     for part in ("model", "spend"):
         facts[part] |= fitted | {"doubt": fitted["reason"]}

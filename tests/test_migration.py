@@ -103,7 +103,7 @@ def sizes(active: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def pair() -> list[kw.Scored]:
-    orders = kw.orders(kw.cdnow_sample())
+    orders = kw.orders(kw.datasets.cdnow_sample())
     bases = [kw.customers(orders, day) for day in ("1997-12-31", "1998-06-30")]
     return [
         kw.score(
@@ -199,7 +199,7 @@ def test_counts_agree_with_what_the_model_says(model: Any) -> None:
     row = type(model)(*(np.array([value]) for value in model)).counts(t, most)[0]
     assert row.sum() == pytest.approx(1, rel=1e-12)
     assert (row >= 0).all()
-    assert 1 - row[0] == pytest.approx(float(kw.p_active(model, t, 0, 0.0, 0.0)), rel=1e-7)
+    assert 1 - row[0] == pytest.approx(float(kw.models.p_active(model, t, 0, 0.0, 0.0)), rel=1e-7)
     assert row @ np.arange(most + 1) == pytest.approx(float(model.purchases(t)), rel=1e-6)
     n = 200_000
     who, _ = model.draw(np.random.default_rng(1), np.full(n, t))
@@ -232,7 +232,7 @@ def test_chances_agree_with_a_simulation(rate: float) -> None:
     rng = np.random.default_rng(2)
     for row, x, t_x, T, paid, kept, _ in zip(chances, *told, strict=True):
         who, _ = model.given_alive(x, t_x, T).draw(rng, np.full(n, ahead))
-        counts = np.bincount(who, minlength=n) * (rng.random(n) < kw.p_alive(model, x, t_x, T))
+        counts = np.bincount(who, minlength=n) * (rng.random(n) < kw.models.p_alive(model, x, t_x, T))
         nu = rng.gamma(SPEND.q + SPEND.p * (x + 1), size=n) / (SPEND.gamma + paid)
         money = kept / rate + np.where(counts > 0, rng.gamma(np.maximum(SPEND.p * counts, 1e-3)) / nu, 0.0)
         seen = np.searchsorted(-FLOORS, -money, side="left")

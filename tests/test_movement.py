@@ -23,7 +23,7 @@ DAYS = (dt.date(1997, 6, 30), dt.date(1997, 12, 31), dt.date(1998, 6, 30))
 
 @pytest.fixture(scope="module", name="found")
 def _found() -> Any:
-    orders = kw.orders(kw.cdnow_sample())
+    orders = kw.orders(kw.datasets.cdnow_sample())
     method = Method(kw.ParetoNBD, kw.Terms(margin_rate=0.3), "week")
     return periods(orders, DAYS, method, lambda _: None)
 
@@ -108,7 +108,16 @@ def test_days_that_are_none() -> None:
 
 class TestCommands:
     def test_ledger(self, klantwaarde: Cli) -> None:
-        words = ("ledger", kw.cdnow_sample(), "--every", "quarter", "--start", "1997-12-01", "--model", "pareto_nbd")
+        words = (
+            "ledger",
+            kw.datasets.cdnow_sample(),
+            "--every",
+            "quarter",
+            "--start",
+            "1997-12-01",
+            "--model",
+            "pareto_nbd",
+        )
         said = klantwaarde(*words, "--json")
         assert said.code == 0
         made = json.loads(said.out)
@@ -124,14 +133,14 @@ class TestCommands:
         assert "They end on 1998-03-31" in klantwaarde(*words, "--customers", "lost", "--period", "1998-02-28").err
 
     def test_stages(self, klantwaarde: Cli) -> None:
-        said = klantwaarde("stages", kw.cdnow_sample(), "--out", "stages.parquet", "--json")
+        said = klantwaarde("stages", kw.datasets.cdnow_sample(), "--out", "stages.parquet", "--json")
         assert said.code == 0
         counts = json.loads(said.out)["stages"]
         rows = pq.read_table("stages.parquet").to_pandas()
         assert rows.stage.value_counts().to_dict() == {name: n for name, n in counts.items() if n}
 
     def test_run_since(self, klantwaarde: Cli) -> None:
-        words = ("run", kw.cdnow_sample(), "--model", "pareto_nbd", "--margin-rate", 0.3)
+        words = ("run", kw.datasets.cdnow_sample(), "--model", "pareto_nbd", "--margin-rate", 0.3)
         assert klantwaarde(*words, "--as-of", "1998-03-31", "--out", "before").code == 0
         assert klantwaarde(*words, "--since", "before", "--out", "after").code == 0
         moved = json.loads(Path("after/run.json").read_text())["facts"]["movement"]
@@ -148,7 +157,7 @@ class TestCommands:
 class TestTooLittleBehind:
     def test_a_first_day_that_no_model_can_be_fitted_on_is_refused_before_the_work(self, klantwaarde: Cli) -> None:
         """As `ledger` does: eight weeks of orders before it."""
-        said = klantwaarde("run", kw.cdnow_sample(), "--since", "1997-02-25")
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--since", "1997-02-25")
         assert said.code == 2
         assert "begins on 1997-02-25, 55 days after the first order, of 1997-01-01" in " ".join(said.err.split())
         assert "Give 1997-02-26 or later" in " ".join(said.err.split())
@@ -167,7 +176,7 @@ class TestTooLittleBehind:
     def test_the_page_says_so_and_shows_no_moves(self, klantwaarde: Cli) -> None:
         words = (
             "run",
-            kw.cdnow_sample(),
+            kw.datasets.cdnow_sample(),
             "--model",
             "nbd",
             "--as-of",

@@ -29,7 +29,7 @@ def revenue(base: kw.Customers) -> dict[str, float]:
 
 
 def findings(base: kw.Customers) -> dict[str, Check]:
-    return {check.check: check for check in kw.sheet(base).checks}
+    return {check.check: check for check in kw.doctor(base).checks}
 
 
 def test_they_are_found_with_the_money_at_stake() -> None:

@@ -251,7 +251,7 @@ def test_the_demonstration_spares_what_it_reads(
 
 @pytest.fixture(name="scored", scope="module")
 def _scored() -> kw.Scored:
-    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
     return kw.score(base, kw.Fits(kw.fit(kw.MBGNBD, base.cells())))
 
 
@@ -265,8 +265,8 @@ class TestPython:
 
         path = tmp_path / "store" / "orders.parquet"
         path.parent.mkdir()
-        path.write_bytes(Path(kw.cdnow_sample()).read_bytes())
-        scored.engine.inputs = [*inputs("orders", kw.cdnow_sample()), *inputs("orders", path)]
+        path.write_bytes(Path(kw.datasets.cdnow_sample()).read_bytes())
+        scored.engine.inputs = [*inputs("orders", kw.datasets.cdnow_sample()), *inputs("orders", path)]
         return path
 
     @pytest.mark.parametrize("what", ["scored", "stages"])
@@ -279,14 +279,14 @@ class TestPython:
         assert hashes(read.parent) == before
 
     def test_the_engine_knows_what_it_reads(self, tmp_path: Path) -> None:
-        orders = kw.orders(kw.cdnow_sample())
-        assert [one.path for one in orders.engine.inputs] == [Path(kw.cdnow_sample())]
+        orders = kw.orders(kw.datasets.cdnow_sample())
+        assert [one.path for one in orders.engine.inputs] == [Path(kw.datasets.cdnow_sample())]
         known = tmp_path / "known.csv"
         known.write_text("customer_id,region\n1,north\n")
         base = kw.customers(orders)
         kw.attributes(known, base)
         assert [one.path for one in orders.engine.inputs][1:] == [known]
-        assert kw.orders(pd.read_parquet(kw.cdnow_sample())).engine.inputs == []
+        assert kw.orders(pd.read_parquet(kw.datasets.cdnow_sample())).engine.inputs == []
 
     @pytest.mark.parametrize("end", [".parquet", ".csv", ".xlsx"])
     def test_the_ending_says_what_is_written(self, scored: kw.Scored, tmp_path: Path, end: str) -> None:
@@ -483,7 +483,7 @@ class TestWhatWasDone:
             monkeypatch.setattr(files, "_take_place", fails)
         address = f"sqlite://{tmp_path}/scored.db"
         told = ("--model", "mbg_nbd", "--to", address, "--out", "out", "--state", "kept")
-        said = klantwaarde("run", kw.cdnow_sample(), *told)
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), *told)
         assert said.code == (130 if fault is KeyboardInterrupt else 1)
         words = " ".join(said.err.split())
         assert f"The table klantwaarde_customers in {address} was replaced." in words
@@ -499,7 +499,7 @@ class TestWhatWasDone:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(pipeline, "read_orders", stopped)
-        said = klantwaarde("run", kw.cdnow_sample(), "--out", "out")
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--out", "out")
         assert said.code == 130
         assert "as they were" in said.err
         assert list(Path().iterdir()) == [], "no hidden remains"

@@ -28,7 +28,7 @@ def parted(folder: Path, *by: str) -> Path:
     with duckdb.connect() as engine:
         columns = "*, year(date) as year, 'shop ' || (customer_id % 2) as shop"
         engine.execute(
-            f"copy (select {columns} from '{kw.cdnow_sample()}') to '{out}' "
+            f"copy (select {columns} from '{kw.datasets.cdnow_sample()}') to '{out}' "
             f"(format parquet, partition_by ({', '.join(by)}))"
         )
     return out
@@ -41,7 +41,7 @@ def customers_of(source: Any, **columns: str) -> pd.DataFrame:
 class TestIn:
     @pytest.mark.parametrize("by", [("year",), ("shop", "year"), ("date",)])
     def test_equal_to_one_file(self, tmp_path: Path, by: tuple[str, ...]) -> None:
-        pd.testing.assert_frame_equal(customers_of(parted(tmp_path, *by)), customers_of(kw.cdnow_sample()))
+        pd.testing.assert_frame_equal(customers_of(parted(tmp_path, *by)), customers_of(kw.datasets.cdnow_sample()))
 
     def test_customers_that_are_folders_keep_their_zeros(self, tmp_path: Path) -> None:
         for name in ("007", "7"):
@@ -61,7 +61,7 @@ class TestIn:
 
 class TestOut:
     def test_the_same_customers(self, klantwaarde: Cli) -> None:
-        told = ("run", kw.cdnow_sample(), "--as-of", "1998-03-31", "--model", "pareto_nbd")
+        told = ("run", kw.datasets.cdnow_sample(), "--as-of", "1998-03-31", "--model", "pareto_nbd")
         assert klantwaarde(*told, "--out", "one").code == 0
         assert klantwaarde(*told, "--out", "parts", "--partition-by", "tier").code == 0
         folders = {path.name for path in Path("parts/customers.parquet").iterdir()}
@@ -73,7 +73,7 @@ class TestOut:
         pd.testing.assert_frame_equal(*pyramids, rtol=1e-12)  # sums of floats, in another order
 
     def test_a_column_of_values_is_refused(self, klantwaarde: Cli) -> None:
-        said = klantwaarde("run", kw.cdnow_sample(), "--partition-by", "rlv")
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--partition-by", "rlv")
         assert said.code == 2
         assert "--partition-by rlv is no column of groups. Choose from profile, tier" in said.err
 

@@ -98,7 +98,7 @@ def database(server: str) -> str:
     from adbc_driver_postgresql import dbapi
 
     with dbapi.connect(server) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("orders", pq.read_table(kw.cdnow_sample()), mode="create")
+        cursor.adbc_ingest("orders", pq.read_table(kw.datasets.cdnow_sample()), mode="create")
         connection.commit()
     ask(
         server,
@@ -136,7 +136,7 @@ def runs(database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, R
     ask(database, "create schema results")
     table = {"table": "orders", "to": database, "to_table": "results.Scored"}
     return {
-        "file": made(out / "file", str(kw.cdnow_sample())),
+        "file": made(out / "file", str(kw.datasets.cdnow_sample())),
         "table": made(out / "table", database, **table),
     }
 

@@ -16,7 +16,7 @@ SUMMARISED = ("estimate", "standard_error", "low", "high")
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Any]:
-    orders = kw.orders(kw.cdnow_sample())
+    orders = kw.orders(kw.datasets.cdnow_sample())
     scored = []
     for day in ("1998-03-31", "1998-06-30"):
         base = kw.customers(orders, day)

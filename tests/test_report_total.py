@@ -63,7 +63,7 @@ class Case:
 
 @pytest.fixture(scope="module", name="base")
 def _base() -> kw.Customers:
-    return kw.customers(kw.orders(kw.cdnow_sample()), "1998-03-31")
+    return kw.customers(kw.orders(kw.datasets.cdnow_sample()), "1998-03-31")
 
 
 @pytest.fixture(scope="module", name="fits")

@@ -24,7 +24,7 @@ from klantwaarde.outcome.schema import FACTS_VERSION, Facts
 from klantwaarde.report.html import render
 
 Cli = Callable[..., Said]
-SAMPLE = Path(str(kw.cdnow_sample()))
+SAMPLE = Path(str(kw.datasets.cdnow_sample()))
 
 
 @pytest.fixture(scope="module", name="made")

@@ -277,7 +277,7 @@ def test_the_sheet_counts_them() -> None:
         Line("C", 4, 7000, "6"),
     ]
     base = kw.customers(kw.orders(frame(lines), order_id="order"), "2023-02-01")
-    found = {check.check: check for check in kw.sheet(base).checks}
+    found = {check.check: check for check in kw.doctor(base).checks}
     late = found["returns on later days"]
     assert (late.count, late.money, late.level) == (3, -80.0, "warning")
     for words in ("1 line tied", "(50.00)", "1 customer-day taken", "(10.00)", "1 customer-day without", "(20.00)"):
@@ -290,7 +290,7 @@ def test_the_sheet_counts_them() -> None:
 def test_order_numbers_are_asked_for() -> None:
     lines = [Line("A", 0, 5000), Line("A", 5, -1000)]
     base = kw.customers(kw.orders(frame(lines)), "2023-02-01")
-    late = next(check for check in kw.sheet(base).checks if check.check == "returns on later days")
+    late = next(check for check in kw.doctor(base).checks if check.check == "returns on later days")
     assert late.level == "info"
     assert late.remedy
     assert late.setting

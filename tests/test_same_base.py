@@ -18,7 +18,7 @@ Cli = Callable[..., Said]
 @pytest.fixture(name="lines")
 def _lines(klantwaarde: Cli) -> pd.DataFrame:
     """The CDNOW orders, and the models of a run up to March 1998 in the folder `fitted`."""
-    lines = pd.read_parquet(kw.cdnow_sample())
+    lines = pd.read_parquet(kw.datasets.cdnow_sample())
     lines["date"] = pd.to_datetime(lines.date)
     lines[lines.date <= "1998-03-31"].to_parquet("all.parquet")
     assert klantwaarde("run", "all.parquet", "--model", "nbd", "--out", "fitted").code == 0

@@ -106,10 +106,10 @@ def test_values_follow_from_the_kernels(Model: Any) -> None:
     history = (found.x.to_numpy(float), found.t_x.to_numpy(float), found["T"].to_numpy(float))
     delta = np.log(1.15) * 7 / 365.25
     expected = {
-        "p_alive": kw.p_alive(fit.model, *history),
-        "p_active": kw.p_active(fit.model, 26.0, *history),
-        "expected_orders": kw.cet(fit.model, 26.0, *history),
-        "dert": kw.dert(fit.model, delta, *history),
+        "p_alive": kw.models.p_alive(fit.model, *history),
+        "p_active": kw.models.p_active(fit.model, 26.0, *history),
+        "expected_orders": kw.models.cet(fit.model, 26.0, *history),
+        "dert": kw.models.dert(fit.model, delta, *history),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-9, err_msg=name)
@@ -381,7 +381,7 @@ def test_margins_of_some_lines() -> None:
     told = scored.to_pandas().set_index("customer_id")
     assert told.loc["c", ["value_realised", "value_last_year"]].tolist() == [0, 0]
     assert told.loc["a", "value_realised"] == 40
-    check = next(c for c in kw.sheet(base).checks if c.check == "lines without margin")
+    check = next(c for c in kw.doctor(base).checks if c.check == "lines without margin")
     assert (check.level, check.count) == ("warning", 2)
 
 

@@ -174,10 +174,10 @@ def test_no_encoding_of_the_terminal_stops_a_command(tmp_path: Path, encoding: s
     environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "80"}
     title = "Käse \u2713 \u65e5\u672c \N{CHEESE WEDGE}"
     for words in (
-        ("check", kw.cdnow_sample()),
-        ("check", kw.cdnow_sample(), "--json"),
-        ("run", kw.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--currency", "€"),
-        ("run", kw.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--json"),
+        ("check", kw.datasets.cdnow_sample()),
+        ("check", kw.datasets.cdnow_sample(), "--json"),
+        ("run", kw.datasets.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--currency", "€"),
+        ("run", kw.datasets.cdnow_sample(), "--model", "mbg_nbd", "--title", title, "--json"),
     ):
         command = [sys.executable, "-m", "klantwaarde", *map(str, words)]
         done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=environment)

@@ -45,7 +45,9 @@ SCORING = (
 
 def shop_orders(folder: Path) -> Path:
     """The sample with odd names, texts as ids, returns, missing parts, equal lines, late lines, and margins."""
-    frame = pd.read_parquet(kw.cdnow_sample()).rename(columns={"customer_id": "the customer's", "date": "select"})
+    frame = pd.read_parquet(kw.datasets.cdnow_sample()).rename(
+        columns={"customer_id": "the customer's", "date": "select"}
+    )
     rng = np.random.default_rng(3)
     frame["the customer's"] = frame["the customer's"].map("c{:05d}".format)
     frame["amount"] = frame["amount"].astype(float).where(rng.random(len(frame)) > 0.05, -5.0)
@@ -73,7 +75,7 @@ class Case:
         self.path = shop_orders(folder) if name == "shop" else folder / "sample.parquet"
         if name != "shop":
             drop = ["amount"] if name == "timing" else []
-            pq.write_table(pq.read_table(kw.cdnow_sample()).drop_columns(drop), self.path)
+            pq.write_table(pq.read_table(kw.datasets.cdnow_sample()).drop_columns(drop), self.path)
         given = {k.replace("-", "_"): float(v) if "rate" in k else v for k, v in options.items() if v}
         fixed = {"orders": str(self.path), "out": str(folder / "run"), "as_of": AS_OF, "model": "pareto_nbd"}
         self.out = run(read_settings(None, given | fixed), lambda _: None).out
@@ -157,7 +159,7 @@ def test_values_are_quoted(klantwaarde: Cli) -> None:
 @pytest.mark.parametrize("name", ["customers", "lines", "scored"])
 def test_the_orders_may_have_any_name(klantwaarde: Cli, name: str) -> None:
     plain = duckdb.connect()
-    plain.execute(f"create table {name} as from '{kw.cdnow_sample()}'")
+    plain.execute(f"create table {name} as from '{kw.datasets.cdnow_sample()}'")
     plain.execute(klantwaarde("sql", "--as-of", AS_OF, "--table", name).out)
     assert plain.sql("select sum(n) from klantwaarde_cells").fetchall() == [(2357,)]
 

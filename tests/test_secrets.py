@@ -80,14 +80,14 @@ mostly_slow = pytest.mark.parametrize(
 def _model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model.json."""
     path = tmp_path_factory.mktemp("model") / "model.json"
-    fit = kw.fit(kw.BGNBD, kw.customers(kw.orders(kw.cdnow_sample())).cells())
+    fit = kw.fit(kw.BGNBD, kw.customers(kw.orders(kw.datasets.cdnow_sample())).cells())
     fit.save(path)
     return path
 
 
 def commands(address: str, model: Path) -> Iterator[tuple[object, ...]]:
     """Every place of the command line where an address can stand, or where it ends up by mistake."""
-    where, sample = (address, "--table", "orders"), kw.cdnow_sample()
+    where, sample = (address, "--table", "orders"), kw.datasets.cdnow_sample()
     yield "check", *where, "--json"
     yield "run", *where, "--since", "3 months"
     yield "run", *where, "--state", "state"
@@ -130,7 +130,7 @@ def test_no_command_tells(klantwaarde: Cli, model: Path, tmp_path: Path, form: s
 def test_no_settings_file_tells(klantwaarde: Cli, tmp_path: Path, form: str) -> None:
     (folder := tmp_path / "there").mkdir()
     for name in (*ADDRESSES, "unit", "nonsense"):
-        (folder / "s.toml").write_text(f"orders = {str(kw.cdnow_sample())!r}\n" if name != "orders" else "")
+        (folder / "s.toml").write_text(f"orders = {str(kw.datasets.cdnow_sample())!r}\n" if name != "orders" else "")
         with (folder / "s.toml").open("a") as written:
             written.write(f"{name} = {json.dumps(FORMS[form])}\ntable = 'orders'\n")
         said = klantwaarde("run", "--config", "there/s.toml", "--model", "nbd")
@@ -148,7 +148,7 @@ def every(error: BaseException | None) -> Iterator[str]:
 def test_no_error_holds(model: Path, form: str) -> None:
     from klantwaarde.sources.publish import check_target, publish
 
-    base = kw.customers(kw.orders(kw.cdnow_sample()))
+    base = kw.customers(kw.orders(kw.datasets.cdnow_sample()))
     address = FORMS[form]
     for call in (
         lambda: kw.orders(address, table="orders"),
@@ -157,7 +157,7 @@ def test_no_error_holds(model: Path, form: str) -> None:
         lambda: kw.influence(address, base),
         lambda: kw.attributes(address, base),
         lambda: check_target(address, "t"),
-        lambda: publish(address, "t", Path(kw.cdnow_sample())),
+        lambda: publish(address, "t", Path(kw.datasets.cdnow_sample())),
         lambda: read_settings(None, {"orders": address, "unit": address}),
     ):
         with pytest.raises(kw.KlantwaardeError) as told:
@@ -206,7 +206,7 @@ def test_names_of_files_are_left_alone(name: str, tmp_path: Path, monkeypatch: p
 def test_a_file_that_is_there_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (folder := tmp_path / "password=1").mkdir()
-    pd.read_parquet(kw.cdnow_sample()).to_parquet(folder / "a.parquet")
+    pd.read_parquet(kw.datasets.cdnow_sample()).to_parquet(folder / "a.parquet")
     for path in ("password=1/a.parquet", "password=*/*.parquet"):
         assert kw.orders(path).read == 6919
 
@@ -268,7 +268,7 @@ def test_a_fault_of_ours_is_told_without(klantwaarde: Cli, monkeypatch: pytest.M
 
     monkeypatch.setattr("klantwaarde.cli.app.sheet", broken)
     monkeypatch.setenv("KLANTWAARDE_DEBUG", "")  # so that what --debug sets is forgotten
-    said = klantwaarde("--debug", "check", kw.cdnow_sample())
+    said = klantwaarde("--debug", "check", kw.datasets.cdnow_sample())
     assert (said.code, "Traceback" in said.err, "RuntimeError" in said.err) == (70, True, True)
     assert SECRET not in said.err
 
@@ -283,7 +283,7 @@ def test_a_password_that_was_not_kept_is_asked_for() -> None:
 def _shop(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a database that is there, with a password in it: SQLite takes all of it for the file's name."""
     path = tmp_path_factory.mktemp("shop") / "shop?password=hush1"
-    frame = pd.read_parquet(kw.cdnow_sample()).assign(date=lambda orders: orders.date.astype(str).str[:10])
+    frame = pd.read_parquet(kw.datasets.cdnow_sample()).assign(date=lambda orders: orders.date.astype(str).str[:10])
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("create table orders (customer_id, date, quantity, amount)")
         connection.executemany(
@@ -325,7 +325,7 @@ def test_a_whole_run_tells_nothing(klantwaarde: Cli, shop: str, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_ledger_command_runs(klantwaarde: Cli, tmp_path: Path) -> None:
-    frame = pd.read_parquet(kw.cdnow_sample()).rename(columns={"customer_id": "who is it"})
+    frame = pd.read_parquet(kw.datasets.cdnow_sample()).rename(columns={"customer_id": "who is it"})
     frame.to_csv(tmp_path / "my orders.csv", index=False)
     where = ("my orders.csv", "--customer-id", "who is it", "--model", "nbd", "--as-of", "1998-03-31")
     assert klantwaarde("run", *where, "--since", "3 months").code == 0

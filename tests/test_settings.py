@@ -13,7 +13,7 @@ from conftest import Said
 from klantwaarde.job.settings import Settings, read_settings
 
 Cli = Callable[..., Said]
-SAMPLE = str(kw.cdnow_sample())
+SAMPLE = str(kw.datasets.cdnow_sample())
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"annual_discount_rate": float("nan")}, "annual_discount_rate=nan is no rate"),

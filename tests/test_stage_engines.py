@@ -18,7 +18,7 @@ from test_engines import hard_orders
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")]
 
 SOURCES = {
-    "cdnow": (lambda: pq.read_table(kw.cdnow_sample()), "1998-03-31", ["default"]),
+    "cdnow": (lambda: pq.read_table(kw.datasets.cdnow_sample()), "1998-03-31", ["default"]),
     "hard": (hard_orders, "2024-10-31", ["rfm"]),
 }
 

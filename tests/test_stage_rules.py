@@ -136,7 +136,7 @@ def test_marks_are_the_first_days_below_the_limits(model: Any) -> None:
     for row in range(len(x)):
         T = days[t_x[row] :]
         history = (np.full(len(T), float(x[row])), t_x[row] / 7, T / 7)
-        alive, active = kw.p_alive(model, *history), kw.p_active(model, 26.0, *history)
+        alive, active = kw.models.p_alive(model, *history), kw.models.p_active(model, 26.0, *history)
         late, kind = overdue(model, *history), frequency_class(x[row])
         gone = (alive < cuts.p_alive[kind]) | (active < cuts.p_active[kind])
         expected = np.select(

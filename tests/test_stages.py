@@ -65,7 +65,7 @@ def _small() -> Scene:
 
 @pytest.fixture(scope="module", name="discs")
 def _discs() -> Scene:
-    return scene(str(kw.cdnow_sample()), "1997-09-30")
+    return scene(str(kw.datasets.cdnow_sample()), "1997-09-30")
 
 
 def fit_of(model: Any) -> Any:
@@ -161,7 +161,7 @@ def test_reasons_give_the_numbers() -> None:
     down = one_customer([*every(10, 700, 100), 60, 10])
     assert down.stage_reason == "2 of 62 repeat orders in the last 91 days, 8.1 at a steady rate"
     gone = one_customer([800])
-    chance = float(kw.p_active(CDNOW_PARETO, 26.0, 0.0, 0.0, 800 / 7))
+    chance = float(kw.models.p_active(CDNOW_PARETO, 26.0, 0.0, 0.0, 800 / 7))
     assert gone.stage_reason == f"chance of an order in the next 182 days {chance:.3f}, below 0.050"
     assert one_customer([20]).stage_reason == "first order 20 days ago"
 
@@ -273,12 +273,12 @@ def plain(model: Any, days: list[pd.Timestamp], window: int) -> str:  # noqa: PL
     weeks = lambda until, x: (float(x), (days[x] - days[0]).days / 7, (until - days[0]).days / 7)
     for before, day in itertools.pairwise(range(len(days))):
         history = weeks(days[day], before)
-        gone = kw.p_alive(model, *history) < 0.5 or kw.p_active(model, 26.0, *history) < 0.05
+        gone = kw.models.p_alive(model, *history) < 0.5 or kw.models.p_active(model, 26.0, *history) < 0.05
         if ago(days[day]) < window and gone:
             return "won_back"
     x = len(days) - 1
     history = weeks(pd.Timestamp(AS_OF), x)
-    alive, active = float(kw.p_alive(model, *history)), float(kw.p_active(model, 26.0, *history))
+    alive, active = float(kw.models.p_alive(model, *history)), float(kw.models.p_active(model, 26.0, *history))
     if ago(days[0]) <= 90 and alive >= 0.5:
         return "new"
     if alive < 0.2 or active < 0.05:
@@ -346,7 +346,7 @@ def test_without_an_order_a_stage_only_gets_better_by_more_than_the_slack() -> N
     x, t_x = 6.0, (400 - 60) / 7
     model = CDNOW_MBG
     days = [400, 350, 300, 250, 200, 150, 60]
-    chance = float(kw.p_alive(model, x, t_x, 400 / 7))
+    chance = float(kw.models.p_alive(model, x, t_x, 400 / 7))
     near, far = (next(d for d in range(60, 300) if low <= alive_after(model, d) < low + 0.045) for low in (0.502, 0.56))
     for silent, expected in ((near, "dormant"), (far, "at_risk")):
         shifted = [day - 60 + silent for day in days]
@@ -363,7 +363,7 @@ def test_without_an_order_a_stage_only_gets_better_by_more_than_the_slack() -> N
 
 def alive_after(model: Any, silent: int) -> float:
     """P(alive) of seven orders in 340 days and so many days of silence."""
-    return float(kw.p_alive(model, 6.0, 340 / 7, (340 + silent) / 7))
+    return float(kw.models.p_alive(model, 6.0, 340 / 7, (340 + silent) / 7))
 
 
 def test_declining_does_not_heal_by_waiting() -> None:
@@ -444,7 +444,7 @@ def test_cells_are_those_of_the_models() -> None:
     """The chances in a row are those of the public functions."""
     found = one_customer([400, 300, 100])
     history = (2.0, 300 / 7, 400 / 7)
-    assert found.p_alive == pytest.approx(float(kw.p_alive(CDNOW_PARETO, *history)), rel=1e-12)
-    assert found.p_active == pytest.approx(float(kw.p_active(CDNOW_PARETO, 26.0, *history)), rel=1e-12)
+    assert found.p_alive == pytest.approx(float(kw.models.p_alive(CDNOW_PARETO, *history)), rel=1e-12)
+    assert found.p_active == pytest.approx(float(kw.models.p_active(CDNOW_PARETO, 26.0, *history)), rel=1e-12)
     assert found.overdue == pytest.approx(float(overdue(CDNOW_PARETO, *history)), rel=1e-12)
     assert Cells(*(np.array([v]) for v in history)).customers == 1

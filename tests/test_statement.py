@@ -244,12 +244,12 @@ HISTORY = (
 def test_released_of_pareto_nbd_in_closed_form(horizon: float) -> None:
     """What comes later than H is DERT of a dropout rate that has survived H."""
     told = ahead(PARETO, horizon, DELTA, *HISTORY)
-    alive = kw.p_alive(PARETO, *HISTORY)
+    alive = kw.models.p_alive(PARETO, *HISTORY)
     now = PARETO.given_alive(HISTORY[0], HISTORY[1], HISTORY[2])
     survived = (now.beta / (now.beta + horizon)) ** now.s * np.exp(-DELTA * horizon)
     later = alive * survived * now._replace(beta=now.beta + horizon).discounted(DELTA)
-    np.testing.assert_allclose(told.released, kw.dert(PARETO, DELTA, *HISTORY) - later, rtol=1e-9)
-    np.testing.assert_allclose(told.expected, kw.cet(PARETO, horizon, *HISTORY), rtol=1e-12)
+    np.testing.assert_allclose(told.released, kw.models.dert(PARETO, DELTA, *HISTORY) - later, rtol=1e-9)
+    np.testing.assert_allclose(told.expected, kw.models.cet(PARETO, horizon, *HISTORY), rtol=1e-12)
     np.testing.assert_allclose(told.rate, (PARETO.r + HISTORY[0]) / (PARETO.alpha + HISTORY[2]), rtol=1e-14)
 
 
@@ -260,14 +260,16 @@ def test_released_by_its_definition(model: Any) -> None:
 
     def slope(s: float) -> float:
         step = 1e-3
-        up, down = (float(kw.cet(model, s + sign * step, x, t_x, T)) for sign in (1, -1))
+        up, down = (float(kw.models.cet(model, s + sign * step, x, t_x, T)) for sign in (1, -1))
         return float(np.exp(-0.02 * s)) * (up - down) / (2 * step)
 
     expected = quad(slope, 1e-3, 13 + 1e-3, epsabs=1e-10)[0]
     assert float(dect(model, 13.0, 0.02, x, t_x, T)) == pytest.approx(expected, rel=2e-4)
-    assert float(dect(model, 13.0, 1e-12, x, t_x, T)) == pytest.approx(float(kw.cet(model, 13.0, x, t_x, T)), rel=1e-9)
+    assert float(dect(model, 13.0, 1e-12, x, t_x, T)) == pytest.approx(
+        float(kw.models.cet(model, 13.0, x, t_x, T)), rel=1e-9
+    )
     assert float(dect(model, 5_000.0, 0.02, x, t_x, T)) == pytest.approx(
-        float(kw.dert(model, 0.02, x, t_x, T)), rel=1e-6
+        float(kw.models.dert(model, 0.02, x, t_x, T)), rel=1e-6
     )
 
 
@@ -280,7 +282,7 @@ def test_released_refuses() -> None:
 
 def test_future_cohorts_are_a_geometric_sum() -> None:
     each = newcomer_value(PARETO, 10.0, DELTA)
-    assert each == pytest.approx(10 * (1 + float(kw.det(PARETO, DELTA))))
+    assert each == pytest.approx(10 * (1 + float(kw.models.det(PARETO, DELTA))))
     by_hand = sum(np.exp(-DELTA * 13 * k) * 500 * (each - 7) for k in range(1, 9))
     told = future_cohorts(PARETO, 10.0, DELTA, 500, period=13, periods=8, acquisition_cost=7)
     assert told == pytest.approx(by_hand, rel=1e-12)
@@ -335,9 +337,9 @@ def test_scored_customers(pair: list[kw.Scored]) -> None:
     assert float(told.known.realised + told.new.realised) == pytest.approx(gained, abs=cent)
     newcomers = other[~other.index.isin(one.index)]
     mean = before.spend.model.mean(0, 0.0) * 0.3
-    hoped = mean * (1 + kw.expected_purchases(before.fit.model, newcomers["T"].to_numpy())).sum()
+    hoped = mean * (1 + kw.models.expected_purchases(before.fit.model, newcomers["T"].to_numpy())).sum()
     assert float(told.new.expected) == pytest.approx(hoped, abs=cent)
-    expected = (one.expected_spend * 0.3 * kw.cet(before.fit.model, H, one.x, one.t_x, one["T"])).sum()
+    expected = (one.expected_spend * 0.3 * kw.models.cet(before.fit.model, H, one.x, one.t_x, one["T"])).sum()
     assert float(told.known.expected) == pytest.approx(expected, abs=cent)
 
 
@@ -372,7 +374,7 @@ def test_experience_has_mean_zero() -> None:
                 "stage": np.full(customers, "core"),
                 "margin": np.ones(customers),
                 "rate": rate,
-                "lifetime": kw.dert(PARETO, delta, x, t_x, t) / rate,
+                "lifetime": kw.models.dert(PARETO, delta, x, t_x, t) / rate,
                 "released": dect(PARETO, t1 - t0, delta, x, t_x, t),
                 "x": x,
             }

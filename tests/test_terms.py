@@ -14,7 +14,7 @@ import klantwaarde as kw
 
 @pytest.fixture(scope="module", name="base")
 def _base() -> kw.Customers:
-    return kw.customers(kw.orders(kw.cdnow_sample()), "1997-09-30")
+    return kw.customers(kw.orders(kw.datasets.cdnow_sample()), "1997-09-30")
 
 
 @pytest.fixture(scope="module", name="fits")
@@ -59,7 +59,7 @@ def test_fits_by_what_predicts_better(base: kw.Customers) -> None:
 
 
 def test_fits_without_money() -> None:
-    bare = kw.customers(kw.orders(kw.cdnow_sample(), amount=None), "1997-09-30")
+    bare = kw.customers(kw.orders(kw.datasets.cdnow_sample(), amount=None), "1997-09-30")
     assert kw.fits(bare, "nbd").spend is None
 
 

@@ -24,7 +24,7 @@ TERMS: dict[str, Any] = {"margin_rate": 0.3, "headroom": True}
 
 @pytest.fixture(scope="module", name="base")
 def _base() -> kw.Customers:
-    return kw.customers(kw.orders(kw.cdnow_sample()), AS_OF)
+    return kw.customers(kw.orders(kw.datasets.cdnow_sample()), AS_OF)
 
 
 @pytest.fixture(scope="module", name="fits")
@@ -67,15 +67,15 @@ class TestRows:
         given = {"referrer": links.source, "referred": links.target, "anyway": links.anyway}
         given |= {"acceleration": links.acceleration / 7, "delta": scored.terms.delta}
         money = {"incentive": links.incentive, "acquisition_saved": links.acquisition}
-        made = kw.Referrals(**given, **money)
-        kept = kw.books(value, kw.attribution_matrix(len(value), made).phi)
+        made = kw.network.Referrals(**given, **money)
+        kept = kw.network.books(value, kw.network.attribution_matrix(len(value), made).phi)
         known = nodes.is_customer.to_numpy(dtype=bool)
         rows = frame.loc[nodes.customer_id[known]]
         for column, expected in {
             "total_accountable": kept.accountable,
             "attributed_away": kept.attributed_away,
             "referral_value": kept.received,
-            "crv": kw.crv(made, value),
+            "crv": kw.network.crv(made, value),
         }.items():
             np.testing.assert_allclose(rows[column], expected[known], rtol=1e-10, atol=1e-9)
         assert (frame.influence_value == 0).all()
@@ -94,7 +94,7 @@ class TestRows:
         scored = kw.score(base, kw.Fits(*fits), kw.Terms(**TERMS))
         frame = scored.to_pandas().dropna(subset=["rlv"])
         history = (frame.x.to_numpy(float), frame.t_x.to_numpy(), frame["T"].to_numpy())
-        expected = kw.headroom(fits[0].model, scored.terms.delta, *history, 0.3 * frame.expected_spend.to_numpy())
+        expected = kw.value.headroom(fits[0].model, scored.terms.delta, *history, 0.3 * frame.expected_spend.to_numpy())
         np.testing.assert_allclose(frame.potential, expected, rtol=1e-12)
 
     def test_potential_rests_on_pareto_nbd_whatever_scores(self, base: kw.Customers, fits: Any) -> None:
@@ -200,27 +200,27 @@ class TestCommands:
 
     def test_run(self, klantwaarde: Cli, files: dict[str, Path]) -> None:
         flags = [part for name, path in files.items() for part in (f"--{name}", path)]
-        said = klantwaarde("run", kw.cdnow_sample(), "--as-of", AS_OF, *flags, "--influence-share", "0.1")
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--as-of", AS_OF, *flags, "--influence-share", "0.1")
         assert said.code == 0
         frame = pq.read_table("results/customers.parquet").to_pandas()
         adds_up(frame)
         assert set(frame.profile) == {"champion", "affluent", "advocate", "miser"}
-        again = klantwaarde("score", kw.cdnow_sample(), "--as-of", AS_OF, "--fit", "results/model.json", *flags,
-                            "--influence-share", "0.1", "--out", "again")  # fmt: skip
+        words = ("--as-of", AS_OF, "--fit", "results/model.json", *flags, "--influence-share", "0.1", "--out", "again")
+        again = klantwaarde("score", kw.datasets.cdnow_sample(), *words)
         assert again.code == 0
         pd.testing.assert_frame_equal(pq.read_table("again/customers.parquet").to_pandas(), frame)
 
     def test_seeds(self, klantwaarde: Cli, files: dict[str, Path]) -> None:
-        told = ("seeds", kw.cdnow_sample(), "--as-of", AS_OF, "--influence", files["influence"], "--k", 10)
+        told = ("seeds", kw.datasets.cdnow_sample(), "--as-of", AS_OF, "--influence", files["influence"], "--k", 10)
         assert klantwaarde(*told, "--out", "list.csv").code == 0
         rows = pd.read_csv("list.csv")
         assert list(rows.place) == list(range(1, 11))
         assert rows.customer_id.is_unique
         assert klantwaarde(*told, "--out", "list.txt").code == 2
-        assert "--influence" in klantwaarde("seeds", kw.cdnow_sample()).err
+        assert "--influence" in klantwaarde("seeds", kw.datasets.cdnow_sample()).err
 
     def test_validate_potential(self, klantwaarde: Cli, tmp_path: Path) -> None:
-        lines = pq.read_table(kw.cdnow_sample())
+        lines = pq.read_table(kw.datasets.cdnow_sample())
         shops = pa.array(np.random.default_rng(0).choice(["a", "b", "c", "d"], len(lines)))
         pq.write_table(lines.append_column("shop", shops), tmp_path / "shops.parquet")
         said = klantwaarde("validate", "potential", "shops.parquet", "--store", "shop", "--repeats", 3)
@@ -231,12 +231,12 @@ class TestCommands:
 
     @pytest.mark.parametrize("share", ["1.5", "-0.1", "much"])
     def test_a_share_that_is_none(self, klantwaarde: Cli, share: str) -> None:
-        said = klantwaarde("run", kw.cdnow_sample(), "--influence-share", share)
+        said = klantwaarde("run", kw.datasets.cdnow_sample(), "--influence-share", share)
         assert said.code == 2
         assert "--influence-share" in said.err
 
     def test_money_is_needed(self, klantwaarde: Cli, files: dict[str, Path]) -> None:
-        pq.write_table(pq.read_table(kw.cdnow_sample()).select(["customer_id", "date"]), "days.parquet")
+        pq.write_table(pq.read_table(kw.datasets.cdnow_sample()).select(["customer_id", "date"]), "days.parquet")
         said = klantwaarde("run", "days.parquet", "--referrals", files["referrals"])
         assert said.code == 2
         assert "carry no amounts" in said.err
@@ -246,9 +246,9 @@ class TestCommands:
 @pytest.mark.filterwarnings("ignore:PySpark does not yet:FutureWarning")
 def test_equal_on_spark(session: Any, tmp_path: Path) -> None:
     frames = []
-    for source in (kw.cdnow_sample(), session.read.parquet(str(kw.cdnow_sample()))):
+    for source in (kw.datasets.cdnow_sample(), session.read.parquet(str(kw.datasets.cdnow_sample()))):
         base = kw.customers(kw.orders(source), AS_OF)
-        made = simulated_links(kw.customers(kw.orders(kw.cdnow_sample()), AS_OF))
+        made = simulated_links(kw.customers(kw.orders(kw.datasets.cdnow_sample()), AS_OF))
         paths = {}
         for name in ("referrals", "influence"):
             paths[name] = tmp_path / f"{name}.csv"

@@ -24,7 +24,7 @@ every_unit = pytest.mark.parametrize("unit", UNITS)
 
 @pytest.fixture(scope="module", name="base")
 def _base() -> kw.Customers:
-    lines = pd.read_parquet(kw.cdnow_sample())
+    lines = pd.read_parquet(kw.datasets.cdnow_sample())
     lines["genre"] = np.array(["jazz", "pop", "folk"])[lines.quantity % 3]
     return kw.customers(kw.orders(lines), AS_OF)
 
@@ -106,7 +106,9 @@ def test_a_potential_fit_of_another_unit_gives_the_same_headroom(base: kw.Custom
 
 def test_a_model_in_another_unit_answers_the_same(fits: Any) -> None:
     days = fits[0].model_in("day")
-    assert kw.dert(days, 0.002, 2, 30.0, 90.0) == pytest.approx(kw.dert(fits[0].model, 0.014, 2, 30 / 7, 90 / 7))
+    assert kw.models.dert(days, 0.002, 2, 30.0, 90.0) == pytest.approx(
+        kw.models.dert(fits[0].model, 0.014, 2, 30 / 7, 90 / 7)
+    )
     assert fits[0].model_in("week") is fits[0].model
     assert fits[1].model_in("day") == fits[1].model
 
@@ -131,7 +133,7 @@ def test_the_statement_between_scores_of_two_units(base: kw.Customers, fits: Any
 
 
 def test_the_state_keeps_the_unit_of_the_model_it_keeps(klantwaarde: Cli, tmp_path: Path) -> None:
-    orders = pd.read_parquet(kw.cdnow_sample())
+    orders = pd.read_parquet(kw.datasets.cdnow_sample())
     orders.to_csv(tmp_path / "first.csv", index=False)
     orders.head(0).to_csv(tmp_path / "none.csv", index=False)
     state = ["--state", str(tmp_path / "state"), "--model", "bg_nbd", "--as-of", AS_OF]

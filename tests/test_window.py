@@ -140,7 +140,7 @@ def with_lines(lines: pd.DataFrame, *more: tuple[str, str, float]) -> pd.DataFra
 
 
 def found(base: kw.Customers, check: str) -> Any:
-    return next((one for one in kw.sheet(base).checks if one.check == check), None)
+    return next((one for one in kw.doctor(base).checks if one.check == check), None)
 
 
 LATE, EARLY = "lines that stand apart at the end", "lines that stand apart at the start"

@@ -55,23 +55,26 @@ WRONG: dict[str, tuple[Callable[[Scene], Any], list[str]]] = {
     "pyramid of a frame": (lambda s: kw.pyramid(s.frame), ["type Scored", "DataFrame", "kw.score("]),
     "stages the other way round": (lambda s: kw.stages(s.orders, s.scored), ["type Scored", "Orders was handed in"]),
     "stages of scores twice": (lambda s: kw.stages(s.scored, s.scored), ["type Orders", "Scored was handed in"]),
-    "p_alive of a fit": (lambda s: kw.p_alive(s.fit, 1, 1.0, 2.0), ["a model", "Fit", "fit.model"]),
-    "cet of a class": (lambda _: kw.cet(kw.NBD, 1.0, 1, 1.0, 2.0), ["a model", "the class NBD"]),
-    "likelihood of a fit": (lambda s: kw.log_likelihood(s.fit, 1, 1.0, 2.0), ["a model", "Fit", "fit.model"]),
-    "purchases of a fit": (lambda s: kw.expected_purchases(s.fit, 1.0), ["a model", "fit.model"]),
+    "p_alive of a fit": (lambda s: kw.models.p_alive(s.fit, 1, 1.0, 2.0), ["a model", "Fit", "fit.model"]),
+    "cet of a class": (lambda _: kw.models.cet(kw.NBD, 1.0, 1, 1.0, 2.0), ["a model", "the class NBD"]),
+    "likelihood of a fit": (lambda s: kw.models.log_likelihood(s.fit, 1, 1.0, 2.0), ["a model", "Fit", "fit.model"]),
+    "purchases of a fit": (lambda s: kw.models.expected_purchases(s.fit, 1.0), ["a model", "fit.model"]),
     "fit of an unknown name": (lambda s: kw.fit("pareto", s.customers.cells()), ["'pareto'", "pareto_nbd"]),
     "fit of a model": (lambda s: kw.fit(MODEL, s.customers.cells()), ["ParetoNBD", "its class"]),
     "fit of a frame": (lambda s: kw.fit(kw.ParetoNBD, s.frame), ["Cells", "DataFrame"]),
     "ledger of orders": (lambda s: kw.ledger(s.orders, s.orders), ["table", "Orders was handed in", "kw.score"]),
-    "sheet of orders": (lambda s: kw.sheet(s.orders), ["type Customers", "Orders was handed in", "kw.customers"]),
+    "sheet of orders": (lambda s: kw.doctor(s.orders), ["type Customers", "Orders was handed in", "kw.customers"]),
     "customers of a frame": (lambda s: kw.customers(s.frame), ["type Orders", "DataFrame (of pandas)", "kw.orders"]),
     "crv of links": (
-        lambda s: kw.crv(s.links, np.ones(2)),
+        lambda s: kw.network.crv(s.links, np.ones(2)),
         ["Links was handed in", "Referrals(links.source"],
     ),
-    "shares of links": (lambda s: kw.attribution_matrix(2, s.links), ["Links", "links.size"]),
-    "shares of influence": (lambda s: kw.attribution_matrix(2, None, s.moved), ["Links", "links.weight"]),
-    "matrix of links": (lambda s: kw.influence_matrix(s.moved, 2), ["Links", "links.weight", "influence=links"]),
+    "shares of links": (lambda s: kw.network.attribution_matrix(2, s.links), ["Links", "links.size"]),
+    "shares of influence": (lambda s: kw.network.attribution_matrix(2, None, s.moved), ["Links", "links.weight"]),
+    "matrix of links": (
+        lambda s: kw.network.influence_matrix(s.moved, 2),
+        ["Links", "links.weight", "influence=links"],
+    ),
 }
 
 
@@ -91,13 +94,13 @@ def test_a_model_may_be_named(scene: Scene) -> None:
 
 def test_arrays_from_links_as_the_error_says(scene: Scene) -> None:
     links, delta = scene.links, scene.scored.terms.delta
-    made = kw.Referrals(
+    made = kw.network.Referrals(
         links.source, links.target, links.anyway, links.acceleration / 7, links.incentive, links.acquisition, delta
     )
-    assert kw.crv(made, np.array([1.0, 10.0])).tolist() == [5.0, 0.0]
+    assert kw.network.crv(made, np.array([1.0, 10.0])).tolist() == [5.0, 0.0]
     moved = scene.moved
     told = {"source": moved.source, "target": moved.target, "weight": moved.weight}
-    assert kw.influence_matrix(told, moved.size, 0.2).toarray().tolist() == [[0, 0.2], [0, 0]]
+    assert kw.network.influence_matrix(told, moved.size, 0.2).toarray().tolist() == [[0, 0.2], [0, 0]]
 
 
 @pytest.mark.parametrize("lazy", [False, True])

@@ -76,7 +76,7 @@ def _predict(model: str) -> Callable[[Job, Watch], dict[str, Any]]:
         kept = np.load(job.file("histories.npz"))
         x, t_x, T = (kept[name].astype(float) for name in ("x", "t_x", "T"))
         with watch:
-            p_alive, cet = kw.p_alive(fitted, x, t_x, T), kw.cet(fitted, HORIZON, x, t_x, T)
+            p_alive, cet = kw.models.p_alive(fitted, x, t_x, T), kw.models.cet(fitted, HORIZON, x, t_x, T)
         np.savez(job.file(f"klantwaarde-{model}.npz"), p_alive=p_alive, cet=cet)
         return {"p_alive": float(p_alive.sum()), "expected_orders": float(cet.sum())}
 

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from klantwaarde.job import pipeline
-from klantwaarde.job.settings import read_settings
 from klantwaarde.outcome.folder import Results, results
 
 NAMELESS = "orders"
@@ -32,6 +30,9 @@ def run(
     fit: the model.json of an earlier run, which then scores unfitted; new_base: also customers it was not fitted on.
     verbose: print the steps. Raises BadParameters for a setting, BadOrders for orders that cannot be used.
     """
+    from klantwaarde.job import pipeline  # noqa: PLC0415 - what others do without
+    from klantwaarde.job.settings import read_settings  # noqa: PLC0415
+
     named = isinstance(orders, (str, os.PathLike))
     given: dict[str, Any] = {name: _written(value) for name, value in settings.items()} | {"out": os.fspath(out)}
     if named:

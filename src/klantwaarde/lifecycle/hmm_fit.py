@@ -13,13 +13,15 @@ import numpy as np
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.lifecycle.counts import observed, table_of
 from klantwaarde.lifecycle.em import LEFT, Asked, Run, climb, ordered, parts_of, started
+from klantwaarde.lifecycle.hmm import PoissonHMM
 from klantwaarde.wording.message import Message, message
+
+__all__ = ["HMMFit", "PoissonHMM", "choose_states", "fit_hmm"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from klantwaarde.lifecycle.em import Parameters
-    from klantwaarde.lifecycle.hmm import PoissonHMM
     from klantwaarde.typing import Array
 
 RACE, RACE_STEPS = 10_000, 25  # customers and steps of the race between starts

@@ -18,6 +18,7 @@ from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.errors import BadOrders, BadParameters
 from klantwaarde.models import quantities
 from klantwaarde.network.attribution import Attribution, attribution_matrix
+from klantwaarde.network.books import Books, books, conservation, received_parts
 from klantwaarde.network.future_referrals import (
     ForwardFit,
     alive_with_referrals,
@@ -29,7 +30,6 @@ from klantwaarde.network.future_referrals import (
 )
 from klantwaarde.network.influence import Influence, estimate_influence, influence_matrix
 from klantwaarde.network.referral import BAND, Referrals, crv
-from klantwaarde.value.books import Books, books, conservation, received_parts
 from klantwaarde.value.terms import ESTIMATE
 
 if TYPE_CHECKING:
