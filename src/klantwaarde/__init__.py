@@ -27,6 +27,7 @@ from klantwaarde.errors import (
 )
 from klantwaarde.estimate.fit import fit
 from klantwaarde.estimate.load import load_fit
+from klantwaarde.estimate.prior import Prior
 from klantwaarde.estimate.result import Fit
 from klantwaarde.job.call import run
 from klantwaarde.lifecycle import hmm_fit as hmm
@@ -72,6 +73,7 @@ __all__ = [  # noqa: RUF022 - in the order of a day's work
     "Beside",
     "Cells",
     "SpendCells",
+    "Prior",
     "Results",
     "Orders",
     "Customers",

@@ -10,6 +10,7 @@ import numpy as np
 from klantwaarde.errors import BadOrders, BadParameters, kind_of
 from klantwaarde.estimate.diagnosis import diagnosis
 from klantwaarde.estimate.notes import notes
+from klantwaarde.estimate.prior import Prior
 from klantwaarde.estimate.result import Fit
 from klantwaarde.estimate.search import search
 from klantwaarde.estimate.starts import scaled
@@ -28,26 +29,29 @@ Start: TypeAlias = "M | Sequence[float] | Mapping[str, float] | None"
 
 
 @overload
-def fit(Model: type[M], data: Cells | SpendCells, *, start: Start[M] = None) -> Fit[M]: ...
+def fit(Model: type[M], data: Cells | SpendCells, *, start: Start[M] = None, prior: Prior | None = None) -> Fit[M]: ...
 @overload
-def fit(Model: str, data: Cells | SpendCells, *, start: Start[Any] = None) -> Fit[Any]: ...
+def fit(Model: str, data: Cells | SpendCells, *, start: Start[Any] = None, prior: Prior | None = None) -> Fit[Any]: ...
 def fit(
     Model: type[Any] | str,
     data: Cells | SpendCells,
     *,
     start: Start[Any] = None,
+    prior: Prior | None = None,
 ) -> Fit[Any]:
     """Maximum likelihood fit of a timing model to Cells, or of a spend model to SpendCells.
 
     Model: the class, or its name as files have it, such as "pareto_nbd". start: parameters in the data's unit, tried
-    before the starts that are drawn from the data. Raises BadParameters for a model that does not go with the data,
-    BadOrders for data that hold no information at all.
+    before the starts that are drawn from the data. prior: of the logarithms of parameters; the fit is then the mode of
+    their posterior, and log_likelihood that of the data alone. Raises BadParameters for a model that does not go with
+    the data, BadOrders for data that hold no information at all.
     """
     Model = model_of(Model)
     _check(Model, data)
     near, unit, shift = scaled(data)
     units = np.array([unit**one.power for one in Model.parameters()])
-    objective, found = search(Model, near, None if start is None else _start(Model, start, units))
+    known = None if prior is None else prior.checked(Model._fields, Model.__name__).density(Model._fields, units)
+    objective, found = search(Model, near, None if start is None else _start(Model, start, units), known)
     told = diagnosis(Model._fields, objective, found)
     theta = np.exp(found.z) * units
     covariance = _natural(told.covariance, theta)
@@ -55,7 +59,7 @@ def fit(
     model = Model._make(theta.tolist())
     return Fit(
         model=model,
-        log_likelihood=found.value + shift,
+        log_likelihood=found.value + shift - (0.0 if known is None else known(found.z)[0]),
         covariance=covariance,
         standard_errors=errors,
         status=told.status,

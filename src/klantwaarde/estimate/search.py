@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,13 +32,22 @@ ROUGHLY = 8  # iterations that tell which of many starts leads highest
 SECOND = 65_536  # customers whose optimum is within a few steps of that of all
 
 
-def search(Model: type[NamedTuple], data: Cells | SpendCells, start: Array | None = None) -> tuple[Objective, Optimum]:
+Density = Callable[[Any], tuple[float, Any]]
+"""A log density of z and its gradient."""
+
+
+def search(
+    Model: type[NamedTuple], data: Cells | SpendCells, start: Array | None = None, prior: Density | None = None
+) -> tuple[Objective, Optimum]:
     """The best optimum found, with its objective; data scaled, start and optimum in z = log(parameter).
+
+    The objective is likelihood + prior, on samples too, whose customers count for all.
 
     Optima that a sample cannot tell apart are carried on, for the next stage to decide (MBG/NBD often has two).
     """
     samples = [size for size in (FIRST, SECOND) if len(data) > 2 * size]
-    stages = [_objective(Model, thinned(data, size)) for size in samples] + [_objective(Model, data)]
+    stages = [_objective(Model, thinned(data, size), prior) for size in samples]
+    stages.append(_objective(Model, data, prior))
     ranked = best_start(stages[0], starts(Model, data))
     found = _several(stages[0], ranked if start is None else [start, *ranked])
     for size, objective in zip(samples, stages[1:], strict=True):
@@ -82,5 +92,18 @@ def _sure(objective: Objective, found: Optimum) -> bool:
     return bool(found.arrived and inside.all() and curved)
 
 
-def _objective(Model: type[NamedTuple], data: Cells | SpendCells) -> Objective:
-    return Objective(log_likelihood(Model, data), *box(Model), large=len(data) > 2 * SECOND)
+def _objective(Model: type[NamedTuple], data: Cells | SpendCells, prior: Density | None) -> Objective:
+    function = log_likelihood(Model, data)
+    if prior is not None:
+        function = _both(function, prior)
+    return Objective(function, *box(Model), large=len(data) > 2 * SECOND)
+
+
+def _both(likelihood: Density, prior: Density) -> Density:
+    """Likelihood + prior."""
+
+    def function(z: Array) -> tuple[float, Array]:
+        (value, slope), (known, pull) = likelihood(z), prior(z)
+        return value + known, slope + pull
+
+    return function
