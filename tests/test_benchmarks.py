@@ -22,7 +22,7 @@ from benchmarks.orders import ACQUISITION_DAYS, MODEL, START, chunks, write_orde
 from benchmarks.plan import Step, plan
 from benchmarks.table import others, rows, times
 
-from klantwaarde import expected_purchases
+from klantwaarde.models import expected_purchases
 
 ROOT = Path(__file__).resolve().parent.parent
 LAST = np.datetime64("2024-06-30")

@@ -399,6 +399,6 @@ class TestCounting:
 
 @pytest.mark.parametrize(("name", "lines", "customers"), [("cdnow", 69_659, 23_570), ("cdnow_sample", 6_919, 2_357)])
 def test_the_data_that_ship(name: str, lines: int, customers: int) -> None:
-    orders = kw.orders(getattr(kw, name)())
+    orders = kw.orders(getattr(kw.datasets, name)())
     assert orders.read == lines
     assert kw.customers(orders).totals["customers"] == customers
