@@ -35,4 +35,4 @@ from (
   select customer_id, order_day as day, day as known, cast(null as decimal(18, 4)) as booked, amount, lines
   from placed
   where order_day < day
-) as both
+) as booked_and_netted
