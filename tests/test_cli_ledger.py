@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,13 +65,18 @@ class TestDoubts:
     def test_nothing_is_fitted_that_nobody_reads(
         self, klantwaarde: Cli, faithful: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def unread(*_: object) -> None:
-            raise AssertionError("a second model was fitted, for potential, which no movement looks at")
+        read: list[str] = []
 
-        monkeypatch.setattr("klantwaarde.value.terms.fit", unread)
+        def fitted(Model: type[Any], cells: Any) -> kw.Fit[Any]:
+            assert Model is not kw.ParetoNBD, "a second model was fitted, for potential, which no movement looks at"
+            read.append(Model.__name__)
+            return kw.fit(Model, cells)
+
+        monkeypatch.setattr("klantwaarde.value.terms.fit", fitted)
         words = (faithful, "--model", "bg_nbd", "--as-of", "2023-09-30")
         assert klantwaarde("stages", *words).code == 0
         assert klantwaarde("ledger", *words, "--start", "2023-06-30").code == 0
+        assert read == ["BGNBD", "GammaGamma"] * 3  # one date of stages, two of the ledger
         base = kw.customers(kw.orders(faithful), "2023-09-30")
         scored = kw.score(base, kw.Fits(kw.fit(kw.BGNBD, base.cells())))
         assert scored.potential is None
