@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.gate import slower
+from benchmarks.gate import behind, slower
 from benchmarks.job import MODELS, Job
 from benchmarks.machine import machine, version_in, versions
 from benchmarks.measure import Effort, faults, fits_of_peers, measure_size, unlike
@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         result["sizes"].append(size)
         _write(target, result)
         paper.print(_table(size))
+        for slow in behind(size):
+            words.print(f"~ {slow}", style="yellow", markup=False, soft_wrap=True)
         found = faults(size) + (unlike(size, before) if before else [])
         wrong += [f"{customers:,} customers, {fault}" for fault in found]
     words.print(f"Written: {target}", soft_wrap=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.table import found, times
+
 WORSE = 1.5
 NOTICEABLE = 0.1  # seconds; below it a difference is the machine's, not ours
 OURS, FLOOR = "klantwaarde", "floor"
+SHORT, SHORT_ENOUGH = 0.005, 0.5
+"""Seconds below which half a peer's speed will do."""
 
 
 def slower(result: dict[str, Any], reference: dict[str, Any]) -> list[str]:
@@ -34,6 +38,20 @@ def _slower(now: dict[str, Any], then: dict[str, Any]) -> list[str]:
             told = "{:.1f} times the floor, was {:.1f}".format(*ratios)
             faults.append(f"{now['customers']:,} customers, {name}: {told}")
     return sorted(faults)
+
+
+def behind(size: dict[str, Any]) -> list[str]:
+    """Each step in which lifetimes gave the equal answer sooner; where both take under 5 ms, in half the time."""
+    told = []
+    for verdict in size["comparisons"]:
+        many = times(size, verdict["peer"], verdict["step"])
+        theirs = found(size, verdict["peer"], verdict["step"])
+        if many is None or theirs is None or verdict["peer"] != "lifetimes":
+            continue
+        both_short = max(theirs["seconds"], theirs["seconds"] / many) < SHORT
+        if many < (SHORT_ENOUGH if both_short else 1.0):
+            told.append(f"{size['customers']:,} customers, {verdict['step']}: lifetimes took {many:.2f} of our time")
+    return told
 
 
 def floor(size: dict[str, Any]) -> float:

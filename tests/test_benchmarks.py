@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import answers, page
 from benchmarks.answers import judge_fit, judge_predictions, judge_summary
-from benchmarks.gate import slower
+from benchmarks.gate import behind, slower
 from benchmarks.job import Job, Watch
 from benchmarks.measure import Effort, _taken, faults, fits_of_peers, measure_size, once, unlike
 from benchmarks.orders import ACQUISITION_DAYS, MODEL, START, chunks, write_orders
@@ -325,6 +325,29 @@ def _figures(fit: float, floor: float) -> dict[str, Any]:
         },
     ]
     return {"sizes": [{"customers": 1_000, "measures": measures}]}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "equal", "told"),
+    [
+        (0.004, 0.0021, True, False),  # half the speed will do where both are short
+        (0.004, 0.0019, True, True),
+        (0.006, 0.005, True, True),
+        (0.006, 0.006, True, False),
+        (0.006, 0.001, False, False),  # another answer is no rival
+    ],
+)
+def test_where_lifetimes_was_sooner(ours: float, theirs: float, equal: bool, told: bool) -> None:
+    done = {"step": "predict nbd", "status": "done"}
+    size = {
+        "customers": 1_000,
+        "measures": [
+            done | {"library": "klantwaarde", "seconds": ours},
+            done | {"library": "lifetimes", "seconds": theirs},
+        ],
+        "comparisons": [{"peer": "lifetimes", "step": "predict nbd", "of": "predict nbd", "equal": equal}],
+    }
+    assert bool(behind(size)) is told
 
 
 def test_the_gate_names_the_step_that_became_slower() -> None:
