@@ -32,7 +32,7 @@ class Band(NamedTuple):
 
 def pyramid(scored: Scored) -> tuple[Band, ...]:
     """The five tiers from the top down; empty ones too. Sums equal those of the scored customers."""
-    expect(scored, Scored, "scored", "kw.score(customers, fit, spend) gives it; kw.pyramid needs all that it holds")
+    expect(scored, Scored, "scored", "kw.score(customers, fits) gives it; kw.pyramid needs all that it holds")
     table = scored.rows.kept("scored")
     bands = pyramid_of(table, scored.terms.rank_by)
     table.drop()

@@ -91,7 +91,7 @@ def refuse_links(given: object) -> None:
     )
     raise BadParameters(
         f"Arrays of links are needed here, but Links was handed in, as kw.{given.kind} reads them from a table. For "
-        f"the value of customers give them to kw.score(..., {given.kind}=links). As arrays they are {arrays}; the "
+        f"the value of customers give score kw.Beside({given.kind}=links). As arrays they are {arrays}; the "
         "number of nodes is links.size."
     )
 
