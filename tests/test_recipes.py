@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from klantwaarde.cli.app import app
 from klantwaarde.doctor.doctor import reconciliation
-from klantwaarde.job.settings import read_orders, read_settings
+from klantwaarde.job.opening import read_orders
+from klantwaarde.job.settings import read_settings
 from klantwaarde.purchases.customers import customers
 
 EXPORTS = Path(__file__).parent / "exports"

@@ -97,6 +97,8 @@ def test_what_nobody_knows_is_refused(base: kw.Customers, fits: kw.Fits) -> None
 
 
 def test_new_calls_warn_of_nothing(base: kw.Customers, fits: kw.Fits) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        kw.score(base, fits, kw.Terms(margin_rate="30%"), kw.Beside())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scored = kw.score(base, fits, kw.Terms(margin_rate="30%"), kw.Beside())
+    assert [str(one.message) for one in said] == []
+    assert scored.terms.margin_rate == 0.3

@@ -63,7 +63,7 @@ def statements(tree: ast.AST) -> Iterator[str]:
 
 NAMING = (
     "beside/attributes beside/link_join beside/link_rows doctor/cleaned purchases/chosen purchases/identity "
-    "purchases/orders state/batch"
+    "purchases/opening state/batch"
 )
 STATING = (
     "beside/attributes beside/demo_links beside/link_findings beside/link_join beside/link_rows beside/links "

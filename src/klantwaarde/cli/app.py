@@ -39,9 +39,10 @@ from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.load import load_settings
 from klantwaarde.files import done
 from klantwaarde.job.again import report_again
+from klantwaarde.job.opening import read_orders
 from klantwaarde.job.outputs import check_list, check_run, read_by
 from klantwaarde.job.pipeline import Run, run
-from klantwaarde.job.settings import COLUMNS, SOURCE, read_orders, read_settings
+from klantwaarde.job.settings import COLUMNS, SOURCE, read_settings
 from klantwaarde.models import MODELS
 from klantwaarde.outcome.schema import Facts
 from klantwaarde.purchases.customers import customers

@@ -27,8 +27,9 @@ from klantwaarde.job.movement import (
     standing_at,
     told,
 )
+from klantwaarde.job.opening import read_orders, terms
 from klantwaarde.job.outputs import check_list, read_by
-from klantwaarde.job.settings import SOURCE, Settings, read_orders, read_settings, terms
+from klantwaarde.job.settings import SOURCE, Settings, read_settings
 from klantwaarde.lifecycle.rules import RULES, rules_named
 from klantwaarde.lifecycle.stages import COLUMNS
 from klantwaarde.models import MODELS

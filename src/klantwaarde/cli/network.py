@@ -13,9 +13,10 @@ from klantwaarde.cli.manual import Command, Group
 from klantwaarde.cli.options import ENDINGS, AsJson, Config, Source, app, print_json, say_written, takes
 from klantwaarde.cli.screen import say, show, words
 from klantwaarde.errors import BadParameters, named
+from klantwaarde.job.opening import read_orders
 from klantwaarde.job.outputs import check_list, read_by
 from klantwaarde.job.seeding import COLUMNS, Seeding, seed_list
-from klantwaarde.job.settings import SOURCE, read_orders, read_settings
+from klantwaarde.job.settings import SOURCE, read_settings
 from klantwaarde.network.seeds import check_asked
 from klantwaarde.purchases.customers import customers
 from klantwaarde.purchases.grouped import Grouped, check_group, grouped

@@ -14,7 +14,7 @@ from klantwaarde.errors import BadParameters
 from klantwaarde.lifecycle.calibration import Calibration, calibration
 from klantwaarde.lifecycle.rules import STAGES, Cuts
 from klantwaarde.lifecycle.stages import Before, Stages, stages
-from klantwaarde.outcome.schema import Plain
+from klantwaarde.outcome.kinds import Plain
 from klantwaarde.purchases.customers import customers
 from klantwaarde.value.score import Scored, score
 from klantwaarde.value.terms import Fits, Terms, fits_of

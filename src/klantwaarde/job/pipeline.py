@@ -29,13 +29,15 @@ from klantwaarde.estimate.load import load_base, load_fit, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import done, whole_folder, write_text
 from klantwaarde.job import daily, movement
+from klantwaarde.job.opening import beside, check_periods, read_orders, terms
 from klantwaarde.job.outputs import check_run
 from klantwaarde.job.progress import Clock, Say
-from klantwaarde.job.settings import SOURCE, Settings, beside, check_periods, read_orders, terms
+from klantwaarde.job.settings import SOURCE, Settings
 from klantwaarde.lifecycle.calibration import Calibration
 from klantwaarde.lifecycle.stages import stages
 from klantwaarde.models import MODELS, ParetoNBD
-from klantwaarde.outcome.schema import Facts, Movement
+from klantwaarde.outcome.movement_schema import Movement
+from klantwaarde.outcome.schema import Facts
 from klantwaarde.purchases.customers import Customers, customers
 from klantwaarde.purchases.schema import SCHEMA_VERSION
 from klantwaarde.purchases.split import sample
@@ -43,7 +45,7 @@ from klantwaarde.report.facts import facts, plain
 from klantwaarde.shown import masked
 from klantwaarde.sources.publish import check_target, publish
 from klantwaarde.sources.written import write_rows
-from klantwaarde.state.state import open_state
+from klantwaarde.state.state import State, open_state
 from klantwaarde.validate.choose import CANDIDATES, MOST, Choice, choose
 from klantwaarde.validate.same_base import refuse_new_orders
 from klantwaarde.validate.tracking import Tracking, tracking
@@ -90,7 +92,6 @@ def run(
     """Orders in, a folder of results out: swapped in whole at the end. fitted: a model.json that scores unfitted.
 
     source: a frame or table of orders, where the settings name no file.
-
     config: the file that settings came from, which no output may replace either. new_base: the orders need not be those
     of the customers that the models were fitted on.
     """
@@ -105,13 +106,7 @@ def run(
     ):
         fitted = fitted or daily.model_of(state, keep_model=settings.keep_model)
         settings = _in_unit_of(fitted, settings, clock)
-        clock.step("read", "reading the orders")
-        given = read_orders(settings, source)
-        clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
-        read = daily.merged(state, given, clock.step, new_customers=settings.new_customers)
-        clock.step("aggregate", f"{read.read:,} lines read; building the customers")
-        check_periods(settings, read)
-        base = customers(read, settings.as_of, settings.unit)
+        base = _base(settings, source, state, clock)
         if fitted and state is None and not new_base:
             refuse_new_orders(base, fitted)
         clock.step("check", f"{base.totals['customers']:,} customers; examining the data")
@@ -128,9 +123,8 @@ def run(
         table = _write_scored(scored, folder, settings.partitions())
         clock.step("report", "writing the report")
         bands = pyramid_of(table, settings.rank_by)
-        tracked = tracking(followed, scored.fit, base.totals["with_purchase"]) if _can_track(followed) else None
         staged = opened(base.engine, "staged", folder / "stages.parquet")
-        told = _facts(settings, base, scored, table, bands, looked, models, tracked, staged)
+        told = _facts(settings, base, scored, table, bands, looked, models, _tracked(followed, base, scored), staged)
         told["movement"] = moved
         published = _published(settings, folder, clock)
         if published:
@@ -142,6 +136,17 @@ def run(
         if state is not None:
             past.enter_context(done(f"The batch is merged into {state.folder}: the same run again makes its results."))
     return Run(Path(settings.out), told, record)
+
+
+def _base(settings: Settings, source: Any, state: State | None, clock: Clock) -> Customers:
+    """The customers of the orders that are named or handed in, and of those before, where there is a state."""
+    clock.step("read", "reading the orders")
+    given = read_orders(settings, source)
+    clock.engine, clock.rows = given.engine, f"{given.read:,} lines"
+    read = daily.merged(state, given, clock.step, new_customers=settings.new_customers)
+    clock.step("aggregate", f"{read.read:,} lines read; building the customers")
+    check_periods(settings, read)
+    return customers(read, settings.as_of, settings.unit)
 
 
 def _in_unit_of(fitted: str | Path | None, settings: Settings, clock: Clock) -> Settings:
@@ -266,9 +271,12 @@ def _published(settings: Settings, folder: Path, clock: Clock) -> dict[str, Any]
     return {"published": {"to": settings.to, "table": settings.to_table, "rows": rows}}
 
 
-def _can_track(followed: Customers) -> bool:
+def _tracked(followed: Customers, base: Customers, scored: Scored) -> Tracking | None:
+    """Expected and actual orders over time; None where there are too few weeks to follow."""
     first = followed.totals["first_order"]
-    return first is not None and (followed.as_of - first).days >= 2 * 7
+    if first is None or (followed.as_of - first).days < 2 * 7:
+        return None
+    return tracking(followed, scored.fit, base.totals["with_purchase"])
 
 
 def _facts(

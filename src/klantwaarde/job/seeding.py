@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.job.settings import Settings, beside, read_orders, terms
+from klantwaarde.job.opening import beside, read_orders, terms
+from klantwaarde.job.settings import Settings
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.seeds import Seeds, seeds
 from klantwaarde.purchases.customers import customers

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from klantwaarde.engine import spark
 from klantwaarde.engine import types as of_type
-from klantwaarde.engine.duckdb import DuckDB
 from klantwaarde.engine.protocol import Engine
 from klantwaarde.engine.relation import Relation, query
-from klantwaarde.engine.statement import identifier
-from klantwaarde.errors import BadOrders, BadParameters, kind_of, named
+from klantwaarde.errors import BadOrders, BadParameters, named
 from klantwaarde.purchases.chosen import Chosen, Cleaning, chosen, left_out
 from klantwaarde.purchases.lines import EPOCH, Columns, Views, amount_of, create_lines, occasions_of, readings_of
 from klantwaarde.purchases.mends import NO_MENDS, Mends, dropped
+from klantwaarde.purchases.opening import check_money, check_reading, opened, refuse_words
 from klantwaarde.purchases.returns import ties_of
 from klantwaarde.purchases.window import Window, window
 from klantwaarde.shown import shown
-from klantwaarde.sources import spark_source
 from klantwaarde.sources.asked import hint, like_amounts
 from klantwaarde.sources.guard import inputs
-from klantwaarde.sources.parse import EXAMPLES, Reading, check_decimal, check_format
-from klantwaarde.sources.source import open_source
-from klantwaarde.sources.text import check_encoding
-from klantwaarde.sources.uri import as_address, is_database
+from klantwaarde.sources.parse import EXAMPLES, Reading
 from klantwaarde.wording.message import Message, message
 
 if TYPE_CHECKING:
@@ -158,12 +151,12 @@ def orders(
     `source` is then the name of a table in it (docs/add_an_engine.md).
     Raises BadOrders naming the rows, the reason and the remedy.
     """
-    _refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
-    _refuse_words(placeholder_ids=(placeholder_ids, ("keep", "set_aside")))
+    refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
+    refuse_words(placeholder_ids=(placeholder_ids, ("keep", "set_aside")))
     check_reading(encoding, timezone, date_format, decimal)
     check_money(amount, quantity, price, margin, refunded)
     place = {"table": table, "query": query, "encoding": encoding}
-    runs, name, told = _open(source, engine, master, memory_limit, timezone, place)
+    runs, name, told = opened(source, engine, master, memory_limit, timezone, place)
     runs.inputs += inputs("orders", source)
     types = runs.columns(name)
     columns = _columns(types, customer_id, date, amount, quantity, price, margin, order_id, return_of, refunded)
@@ -199,76 +192,6 @@ def with_lines(orders: Orders, lines: Relation) -> Orders:
     occasions = occasions_of(lines, orders.columns.absent, rule)
     tied = ties_of(lines, numbered=orders.numbered)
     return replace(orders, lines=lines, occasions=occasions, tied=tied)
-
-
-def _open(
-    source: Any,
-    engine: str | Engine,
-    master: str,
-    memory_limit: str | None,
-    timezone: str | None,
-    where: Mapping[str, Any],
-) -> tuple[Engine, str, str]:
-    """The engine, the name of the source in it, and what the source is, in words."""
-    if not isinstance(engine, str):
-        return _known_table(engine, source, timezone)
-    source = as_address(source)
-    _refuse_words(engine=(engine, ("duckdb", "spark")))
-    if engine == "spark" or spark_source.is_frame(source):
-        if is_database(source):
-            raise BadOrders(
-                f"Orders from a database are read by {named('engine', 'duckdb')}; on Spark, hand in a Spark DataFrame."
-            )
-        cluster = spark.Spark(source.sparkSession) if spark_source.is_frame(source) else spark.start(master)
-        cluster.set_timezone(timezone)
-        name = cluster.new_name("source")
-        return cluster, name, spark_source.open_source(cluster, name, source)
-    embedded = DuckDB(memory_limit)
-    embedded.set_timezone(timezone)
-    return embedded, "source", open_source(embedded, "source", source, **where)
-
-
-def _known_table(engine: Engine, table: Any, timezone: str | None) -> tuple[Engine, str, str]:
-    """A table of an engine that was handed in, as the source."""
-    if not isinstance(table, str):
-        raise BadOrders(f"With an engine of your own the source is the name of a table in it, not {kind_of(table)}.")
-    engine.set_timezone(timezone)
-    name = engine.new_name("source")
-    engine.view(name, f"select * from {identifier(table)}")
-    return engine, name, f"table {table}"
-
-
-def check_reading(encoding: str, timezone: str | None, date_format: str | None, decimal: str | None) -> None:
-    """Raise BadParameters for a manner of reading that there is not: before anything is read."""
-    check_encoding(encoding)
-    if timezone is not None and timezone not in available_timezones():
-        close = difflib.get_close_matches(timezone, available_timezones(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else " Give a name such as 'Europe/Amsterdam'."
-        raise BadParameters(f"{named('timezone', timezone)} is not known.{hint}")
-    if date_format is not None:
-        check_format(date_format)
-    if decimal is not None:
-        check_decimal(decimal)
-
-
-def check_money(
-    amount: str | None, quantity: str | None, price: str | None, margin: str | None, refunded: str | None = None
-) -> None:
-    """Raise BadParameters for columns of money that do not go together."""
-    both = f"{named('quantity')} and {named('price')}"
-    if (quantity is None) != (price is None):
-        raise BadParameters(f"{both} go together: give both, or give {named('amount')}.")
-    if amount not in {None, "", "auto"} and price is not None:
-        raise BadParameters(f"Give either {named('amount')}, or {both}, not all of them.")
-    for name, column in (("margin", margin), ("refunded", refunded)):
-        if column is not None and amount in {None, ""} and price is None:
-            raise BadParameters(f"{named(name)} goes with amounts: give {named('amount')} too, or {both}.")
-
-
-def _refuse_words(**given: tuple[str, tuple[str, ...]]) -> None:
-    for name, (value, allowed) in given.items():
-        if value not in allowed:
-            raise BadParameters(f"{named(name, value)} is not understood. Choose from {', '.join(map(repr, allowed))}.")
 
 
 def _columns(

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from klantwaarde.engine.relation import Relation, query, registered
 from klantwaarde.lifecycle.rules import STAGES
-from klantwaarde.outcome.schema import FACTS_VERSION, Facts, Plain
+from klantwaarde.outcome.kinds import Plain
+from klantwaarde.outcome.schema import FACTS_VERSION, Facts
 from klantwaarde.report.total import total_facts
 from klantwaarde.wording.message import Message, as_kept, message
 

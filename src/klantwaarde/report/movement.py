@@ -8,7 +8,7 @@ from klantwaarde.asset.ledger import LINES
 from klantwaarde.asset.migration import STATES
 from klantwaarde.asset.statement import PARTS
 from klantwaarde.lifecycle.rules import STAGES
-from klantwaarde.outcome.schema import Plain
+from klantwaarde.outcome.kinds import Plain
 from klantwaarde.purchases.schema import TIERS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from klantwaarde.network.attribution import attribution_matrix
 from klantwaarde.network.books import books, received_parts
 from klantwaarde.network.influence import influence_matrix
 from klantwaarde.network.referral import BAND, sensitivity
-from klantwaarde.outcome.schema import Plain
+from klantwaarde.outcome.kinds import Plain
 from klantwaarde.value.indirect import HIGHEST, SHARES, Indirect, links_told, referrals_told
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from klantwaarde.engine.relation import Relation, query
 from klantwaarde.network.attribution import OMEGA
-from klantwaarde.outcome.schema import Plain
+from klantwaarde.outcome.kinds import Plain
 from klantwaarde.report.people import BETWEEN, interval_used, top_influencers, top_referrers
 from klantwaarde.wording.message import as_data, message
 
