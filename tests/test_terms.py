@@ -96,6 +96,25 @@ def test_what_nobody_knows_is_refused(base: kw.Customers, fits: kw.Fits) -> None
         kw.score(base, fits, kw.Terms(), margin_rate=0.3)
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda base, f: kw.score(base, f.timing, kw.Terms(), margin_rate=0.3), "margin_rate within kw.Terms"),
+        (lambda base, f: kw.score(base, f.timing, None, kw.Beside(), category="kind"), "category within kw.Terms"),
+        (lambda base, f: kw.score(base, f, spend=f.spend), "spend within kw.Terms"),
+    ],
+)
+def test_nothing_that_is_given_is_lost(base: kw.Customers, fits: kw.Fits, call: Any, said: str) -> None:
+    with pytest.raises(kw.BadParameters, match=said):
+        call(base, fits)
+
+
+def test_a_spend_fit_given_twice(base: kw.Customers, fits: kw.Fits) -> None:
+    any_call: Any = kw.score
+    with pytest.raises(TypeError, match="multiple values for argument 'spend'"):
+        any_call(base, fits.timing, fits.spend, spend=fits.spend)
+
+
 def test_new_calls_warn_of_nothing(base: kw.Customers, fits: kw.Fits) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

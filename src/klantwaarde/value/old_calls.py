@@ -28,11 +28,13 @@ def from_old_call(
     unknown = [name for name in old if name not in known or name == "timing"]
     if unknown:
         raise TypeError(f"score() got an unexpected keyword argument {unknown[0]!r}")
-    mixed = [name for name, given, Kind in (("terms", terms, Terms), ("beside", beside, Beside)) if type(given) is Kind]
-    if isinstance(fits, Fits):
-        if mixed or "spend" in old or "potential" in old:
-            raise BadParameters(f"Give {', '.join(old)} within kw.Terms, kw.Beside or kw.Fits, not besides them.")
-    else:
+    given = {Terms: terms, Beside: beside, Fits: fits}
+    mixed = [name for name in old if isinstance(given[known[name]], known[name])]
+    if mixed:
+        raise BadParameters(f"Give {', '.join(mixed)} within kw.Terms, kw.Beside or kw.Fits, not besides them.")
+    if isinstance(terms, Fit) and "spend" in old:
+        raise TypeError("score() got multiple values for argument 'spend'")
+    if not isinstance(fits, Fits):
         remedy = "kw.fits(customers) makes it; a model alone lacks its unit of time"
         expect(fits, (Fits, Fit), "fits", remedy)
         expect(terms, (Fit, Terms, type(None)), "spend", "kw.fit(kw.GammaGamma, customers.spend()) makes one")
