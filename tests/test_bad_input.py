@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import klantwaarde as kw
@@ -380,6 +381,8 @@ def test_places_that_cannot_take_results(klantwaarde: Cli, tmp_path: Path) -> No
         ("{", "holds no results"),
         ("[]", "holds no results"),
         ('{"facts": 3}', "holds no results"),
+        ('{"facts": {}}', "run.json is damaged: facts.language is missing"),
+        ('{"facts": {"title": NaN}}', "holds no results"),
     ],
 )
 def test_no_results_to_report(text: str | None, words: str, klantwaarde: Cli, tmp_path: Path) -> None:
@@ -431,3 +434,11 @@ def test_hostile_names_simply_work(command: str, klantwaarde: Cli, tmp_path: Pat
     if command == "run":
         assert set(pd.read_parquet("results/customers.parquet").customer_id) == set(frame[name])
         assert "<script>alert" not in Path("results/report.html").read_text()
+
+
+@pytest.mark.parametrize("days", [-800_000, 4_000_000, 2**31 - 1])
+def test_a_day_outside_the_calendar_is_no_date(days: int) -> None:
+    """A slip of the hand leads there: 24 for 2024, a date in milliseconds. Text was read so, columns of dates were not."""
+    day = pa.array([19_000, 19_040, 19_060, days, 19_090, 19_100], pa.int32()).cast(pa.date32())
+    read = kw.orders(pa.table({"customer_id": [1, 2, 1, 3, 2, 4], "date": day, "amount": [1.0, 2, 3, 4, 5, 6]}))
+    assert (read.profile["no_date"], read.profile["first_day"]) == (1, dt.date(2022, 1, 8))

@@ -97,14 +97,19 @@ BROKEN = {
     ),
     "a parameter infinite": (
         lambda text: edit(text, "parameters", {"r": float("inf"), "alpha": 1, "s": 1, "beta": 1}),
-        "r = inf",
+        "Infinity is no finite number",
     ),
     "a parameter negative": (
         lambda text: edit(text, "parameters", {"r": -1, "alpha": 1, "s": 1, "beta": 1}),
         "not positive",
     ),
     "covariance of another size": (lambda text: edit(text, "covariance", [[1.0]]), "4 by 4"),
-    "covariance NaN": (lambda text: edit(text, "covariance", [[float("nan")] * 4] * 4), "4 by 4"),
+    "covariance NaN": (lambda text: edit(text, "covariance", [[float("nan")] * 4] * 4), "NaN is no finite number"),
+    "cells that are NaN": (lambda text: edit(text, "cells", float("nan")), "NaN is no finite number"),
+    "a double overflows": (
+        lambda text: text.replace('"settings": {', '"settings": {"x": 1e999', 1),
+        "1e999 is no",
+    ),
     "negative variance": (lambda text: edit(text, "covariance", [[-1.0] * 4] * 4), "variance"),
     "ragged covariance": (lambda text: edit(text, "covariance", [[1.0], [1.0, 2.0]]), "damaged"),
     "no fit in it": (lambda text: json.dumps({**json.loads(text), "timing": None}), "no timing or spend fit"),

@@ -64,7 +64,7 @@ class TestPeriods:
         for each in found:
             frame = each.after.stages.to_pandas().dropna(subset=["stage_since"])
             days = (pd.Timestamp(each.end) - pd.to_datetime(frame.stage_since)).dt.days
-            assert told(each)["days_in_stage"] == days.groupby(frame.stage).median().to_dict()
+            assert told(each)["days_in_stage"] == days.groupby(frame.stage, observed=True).median().to_dict()
 
     def test_standings_of_a_shorter_period_are_not_taken_for_a_longer(self, found: Any) -> None:
         one, other = found
@@ -80,7 +80,7 @@ class TestPeriods:
             for stage, n in told(each)["stages"]["after"].items():
                 assert sum(flow["customers"] for flow in flows if flow["after"] == stage) == n
             both = each.before.stages.to_pandas().merge(each.after.stages.to_pandas(), on="customer_id", how="right")
-            counted = both.groupby(["stage_x", "stage_y"]).size().to_dict()
+            counted = both.groupby(["stage_x", "stage_y"], observed=True).size().to_dict()
             told_ = {(flow["before"], flow["after"]): flow["customers"] for flow in flows if flow["before"]}
             assert told_ == counted
 

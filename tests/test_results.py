@@ -177,3 +177,15 @@ def test_frames_are_as_pandas_users_expect(made: dict[str, kw.Results]) -> None:
 def test_what_is_printed_is_short(made: dict[str, kw.Results]) -> None:
     assert repr(made["plain"]).startswith("<Results in ")
     assert repr(made["plain"].customers) == "<Table customers.parquet: to_pandas(), to_arrow(), to_polars()>"
+
+
+def test_facts_that_were_changed_are_refused(made: dict[str, kw.Results], tmp_path: Path) -> None:
+    """By their sum; those of a run before there were sums by what the schema says."""
+    record = json.loads((made["plain"].folder / "run.json").read_text("utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(record | {"facts": record["facts"] | {"title": "Mine"}}))
+    with pytest.raises(kw.BadOrders, match=r"run.json was changed or damaged after the run that wrote it"):
+        kw.results(tmp_path)
+    del record["facts_sum"], record["facts"]["model"]["choice"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(kw.BadOrders, match=r"is damaged: facts.model.choice is missing. Run again"):
+        kw.results(tmp_path)

@@ -48,6 +48,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"encoding": "utf-9"}, "is no known encoding of text"),
     ({"timezone": "Europe/Amsterdm"}, "Did you mean Europe/Amsterdam"),
     ({"date_format": "%!"}, "date_format='%!' is not understood"),
+    ({"date_format": "\udcff"}, "date_format=.* is not"),
     ({"decimal": ";"}, "decimal=';' is not understood"),
     ({"model": "pareto"}, r"model='pareto' is not understood.*Did you mean pareto_nbd\?"),
     ({"partition_by": "rlv"}, "partition_by='rlv' is no column of groups"),

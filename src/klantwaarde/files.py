@@ -6,13 +6,15 @@ import atexit
 import contextlib
 import ctypes
 import errno
+import json
+import math
 import os
 import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -273,3 +275,15 @@ def _exchange(one: Path, other: Path) -> bool:
     if ctypes.get_errno() in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
         return False
     raise OSError(ctypes.get_errno(), f"cannot put the results at {other}")
+
+
+def read_json(text: str) -> Any:
+    """What a JSON text holds. Raises ValueError for anything else, numbers that are not finite among it."""
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(told: str) -> float:
+    number = float(told)
+    if not math.isfinite(number):
+        raise ValueError(f"{told} is no finite number")
+    return number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from klantwaarde.errors import BadParameters
 from klantwaarde.estimate.result import FORMAT, SCHEMA, Fit
+from klantwaarde.files import read_json
 from klantwaarde.models import MODELS, SPEND_MODELS
 from klantwaarde.wording.message import from_kept
 
@@ -69,7 +69,7 @@ def load_base(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadParameters(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:

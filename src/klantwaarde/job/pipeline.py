@@ -25,7 +25,7 @@ from klantwaarde.doctor.doctor import Sheet, reconciliation, sheet
 from klantwaarde.engine.relation import Relation, opened
 from klantwaarde.errors import BadParameters, named
 from klantwaarde.estimate.fit import fit
-from klantwaarde.estimate.load import load_base, load_fit, load_settings
+from klantwaarde.estimate.load import load_base, load_fit, load_roles, load_settings
 from klantwaarde.estimate.result import Fit, save_fits
 from klantwaarde.files import done, whole_folder, write_text
 from klantwaarde.job import daily, movement
@@ -36,6 +36,7 @@ from klantwaarde.job.settings import SOURCE, Settings
 from klantwaarde.lifecycle.calibration import Calibration
 from klantwaarde.lifecycle.stages import stages
 from klantwaarde.models import MODELS, ParetoNBD
+from klantwaarde.outcome.check import sum_of
 from klantwaarde.outcome.movement_schema import Movement
 from klantwaarde.outcome.schema import Facts
 from klantwaarde.purchases.customers import Customers, customers
@@ -188,10 +189,9 @@ def _fitted(settings: Settings, base: Customers, followed: Customers, clock: Clo
 def _loaded(path: str | Path, base: Customers) -> Fitted:
     timing = load_fit(path, "timing")
     # A file without a spend fit was made of orders without amounts; a damaged one is a fault.
-    has_spend = json.loads(Path(path).read_text(encoding="utf-8")).get("spend") is not None
-    spend = load_fit(path, "spend") if has_spend and base.orders.has_money else None
-    has_potential = json.loads(Path(path).read_text(encoding="utf-8")).get("potential") is not None
-    whole = load_fit(path, "potential") if has_potential else None
+    roles = load_roles(path)
+    spend = load_fit(path, "spend") if "spend" in roles and base.orders.has_money else None
+    whole = load_fit(path, "potential") if "potential" in roles else None
     return Fitted(Fits(timing, spend, whole), None, load_settings(path), load_base(path))
 
 
@@ -251,8 +251,8 @@ def _earlier(path: Path) -> _Earlier:
     timing = load_fit(path, "timing")
     if timing.as_of is None:
         raise BadParameters(f"{path} does not say which day its models stand for. Give {named('since')} a day.")
-    has_spend = json.loads(path.read_text(encoding="utf-8")).get("spend") is not None
-    return _Earlier(dt.date.fromisoformat(timing.as_of), Fits(timing, load_fit(path, "spend") if has_spend else None))
+    spend = load_fit(path, "spend") if "spend" in load_roles(path) else None
+    return _Earlier(dt.date.fromisoformat(timing.as_of), Fits(timing, spend))
 
 
 def _write_scored(scored: Scored, folder: Path, partition_by: Sequence[str]) -> Relation:
@@ -364,4 +364,5 @@ def _write_rest(
     fits = fitted.fits
     save_fits(folder / "model.json", fits.timing, fits.spend, settings.told(), fits.potential, fitted.base)
     write_report(told, folder / "report.html")
-    write_text(folder / "run.json", json.dumps(record | {"facts": told}, indent=2, ensure_ascii=False) + "\n")
+    kept = record | {"facts_sum": sum_of(told), "facts": told}
+    write_text(folder / "run.json", json.dumps(kept, indent=2, ensure_ascii=False) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, NotRequired, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
@@ -33,7 +35,7 @@ def _faults_of_keys(kind: Any, value: Any, place: str) -> Iterator[str]:
         return
     hints = get_type_hints(kind, include_extras=True)
     for name in [name for name in value if name not in hints]:
-        yield f"{place}.{name} is in no schema"
+        yield f"{place}.{name} {UNKNOWN}"
     for name, hint in hints.items():
         needed = get_origin(hint) is not NotRequired
         if name in value:
@@ -52,6 +54,7 @@ def _fault(kind: Any, value: Any, place: str) -> str:
     return f"{place} should be {getattr(kind, '__name__', kind)}, but is {value!r:.60}"
 
 
+UNKNOWN = "is in no schema"
 ADDED = ("movement", "total", "stages", "tracking", "value_risk", "spend", "first_order")
 """Sections that facts of version 1 may lack, which then tell nothing."""
 
@@ -63,3 +66,15 @@ def upgraded(facts: Mapping[str, Any], place: object) -> Facts:
         raise BadOrders(f"{place} has facts of version {version}; this klantwaarde reads up to {FACTS_VERSION}.")
     empty = dict.fromkeys(ADDED)
     return cast("Facts", empty | {"money_is": "margin"} | dict(facts) | {"facts_version": FACTS_VERSION})
+
+
+def sum_of(facts: Mapping[str, Any]) -> str:
+    """A checksum of facts, which tells whether anything of them was changed since they were written."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def refuse_damaged(facts: Facts, place: object) -> None:
+    """Raise BadOrders for facts that are not what they should be. What is in no schema does no harm."""
+    wrong = [fault for fault in faults(Facts, facts) if not fault.endswith(UNKNOWN)]
+    if wrong:
+        raise BadOrders(f"{place} is damaged: {wrong[0]}. Run again to write it anew.")

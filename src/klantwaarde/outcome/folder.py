@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ import pyarrow.parquet as pq
 
 from klantwaarde.errors import BadOrders, BadParameters, MissingExtra, named
 from klantwaarde.estimate.load import load_fit, load_roles
+from klantwaarde.files import read_json
 from klantwaarde.lifecycle.rules import STAGES
-from klantwaarde.outcome.check import upgraded
+from klantwaarde.outcome.check import refuse_damaged, sum_of, upgraded
 from klantwaarde.outcome.schema import Facts
 from klantwaarde.purchases.frames import framed
 from klantwaarde.purchases.schema import TIERS
@@ -120,8 +120,8 @@ def results(folder: str | os.PathLike[str]) -> Results:
     """The results in a folder that a run made. Raises BadOrders where there are none."""
     place = Path(folder)
     try:
-        record = dict(json.loads((place / "run.json").read_text(encoding="utf-8")))
-        facts = upgraded(record.pop("facts"), place / "run.json")
+        record = dict(read_json((place / "run.json").read_text(encoding="utf-8")))
+        facts = _facts(record.pop("facts"), record.pop("facts_sum", None), place / "run.json")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, BadOrders):
             raise
@@ -129,3 +129,12 @@ def results(folder: str | os.PathLike[str]) -> Results:
             f"{place} holds no results of a run (run.json cannot be read). Give the folder that {named('out')} named."
         ) from error
     return Results(place, facts, record)
+
+
+def _facts(told: Mapping[str, Any], kept: str | None, path: Path) -> Facts:
+    """The facts of today's version. Raises BadOrders where they were changed since the run wrote them."""
+    if kept is not None and kept != sum_of(told):
+        raise BadOrders(f"{path} was changed or damaged after the run that wrote it. Run again to write it anew.")
+    facts = upgraded(told, path)
+    refuse_damaged(facts, path)
+    return facts

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 EPOCH = dt.date(1970, 1, 1)
+CALENDAR = (dt.date(1000, 1, 1), dt.date(9999, 12, 31))
+"""Days that can be dates: those of years that are written with four digits."""
 
 
 class Columns(NamedTuple):
@@ -194,8 +196,9 @@ def number_of(column: str | None) -> str:
 
 def day_of(sql: str) -> str:
     """SQL of a day, null where it is none."""
-    # A missing date that went through a computer's clock comes out as its day zero.
-    return f"nullif({sql}, date '{EPOCH}')"
+    # A missing date that went through a computer's clock comes out as its day zero; other slips leave the calendar.
+    first, last = CALENDAR
+    return f"case when {sql} between date '{first}' and date '{last}' then nullif({sql}, date '{EPOCH}') end"
 
 
 def money_of(column: str | None, readings: Mapping[str, Reading], kind: str = MONEY) -> str:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from klantwaarde.errors import BadOrders, BadParameters, named
-from klantwaarde.files import write_text
+from klantwaarde.files import read_json, write_text
 from klantwaarde.state import batch
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _read(folder: Path) -> Content | None:
     if not path.exists():
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path.read_text(encoding="utf-8"))
         _refuse_other_versions(path, told["format"], told["version"])
         if told["version"] != UNSUMMED and told.pop("sum") != _sum_of(told):
             raise ValueError("it was changed, or cut off")  # noqa: TRY301 - told with the other damages

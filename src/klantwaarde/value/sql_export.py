@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from klantwaarde.calendar import check_unit, read_day, year_before
 from klantwaarde.errors import BadParameters, named
-from klantwaarde.estimate.load import load_fit
+from klantwaarde.estimate.load import load_fit, load_roles
 from klantwaarde.purchases.cells import Cells
 from klantwaarde.purchases.lines import Columns
 from klantwaarde.purchases.script import base_views, read_cells, scoring_views, script, sub_select
@@ -88,8 +87,7 @@ def counting_script(base: Base) -> str:
 def scoring_script(base: Base, terms: Terms, fitted: Path, cells: Path, out: Path) -> str:
     """The same and the scoring statements; the scores of these cells are written to Parquet files in `out`."""
     timing = load_fit(fitted, "timing")
-    has_spend = json.loads(fitted.read_text(encoding="utf-8")).get("spend") is not None
-    spend = load_fit(fitted, "spend") if has_spend and base.has_money else None
+    spend = load_fit(fitted, "spend") if "spend" in load_roles(fitted) and base.has_money else None
     rate = check_margin_rate(terms.margin_rate, has_margin=base.columns.margin is not None)
     valued_by = basis_on(base.as_of, timing.unit or "", terms, rate)
     _write(read_cells(cells), timing, spend, valued_by, out, _pareto(fitted, timing))
@@ -103,8 +101,9 @@ def _pareto(fitted: Path, timing: Fit[Any]) -> ParetoNBD | None:
     """The model that headroom rests on; none in a file of an earlier version."""
     if timing.name == "pareto_nbd":
         return cast("ParetoNBD", timing.model)
-    has = json.loads(fitted.read_text(encoding="utf-8")).get("potential") is not None
-    return cast("ParetoNBD", load_fit(fitted, "potential").model_in(timing.unit or "")) if has else None
+    if "potential" not in load_roles(fitted):
+        return None
+    return cast("ParetoNBD", load_fit(fitted, "potential").model_in(timing.unit or ""))
 
 
 def _write(
