@@ -119,7 +119,8 @@ customer is in it. `kw.load_fit` and `klantwaarde score --fit` read it.
 **run.json**: what went in (`source`, `settings`), what was left out and why (`lines`, `money`, `notes`), the model and
 why it was chosen, versions, `seconds` per step, `peak_memory_mb`, and under `facts` all that the report says, each
 value as `klantwaarde.outcome.schema.Facts` types it, with a `facts_version`; facts of earlier versions are read.
-Sentences are there as `text` in English with `code` and `fields`, so that `klantwaarde report` can say them in Dutch.
+`facts_sum` is their checksum: facts that were changed by hand are refused. Sentences are there as `text` in English
+with `code` and `fields`, so that `klantwaarde report` can say them in Dutch.
 The lists of the most valuable customers are in it, so treat it as you treat the customers themselves.
 
 **report.html**: the page for people, without scripts, fonts or network.
