@@ -55,6 +55,7 @@ def _fault(kind: Any, value: Any, place: str) -> str:
 
 
 UNKNOWN = "is in no schema"
+"""The fault of a value that nothing asks for."""
 ADDED = ("movement", "total", "stages", "tracking", "value_risk", "spend", "first_order")
 """Sections that facts of version 1 may lack, which then tell nothing."""
 

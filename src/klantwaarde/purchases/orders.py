@@ -144,11 +144,10 @@ def orders(
     a number of its own; refunded: money given back of the line, where a column says it, which is taken off on the
     line's own day. one_total_per_order, latest_per_order: an order counts once, by its number. where: conditions
     that lines must meet to count, such as "total > 0" or "status in (paid, 'part paid')"; status_column with
-    status_counts: the statuses that count.
-    fold_ids: ids in several spellings are one customer; placeholder_ids="set_aside": lines of guest, n/a and the like
-    are set aside. docs/orders.md has the rules. A Spark DataFrame is counted and scored on its own
-    session; engine="spark" starts one (at `master`) for a Parquet path. An engine of your own is handed in itself, and
-    `source` is then the name of a table in it (docs/add_an_engine.md).
+    status_counts: the statuses that count. fold_ids: ids in several spellings are one customer;
+    placeholder_ids="set_aside": lines of guest, n/a and the like are set aside. docs/orders.md has the rules.
+    A Spark DataFrame is counted and scored on its own session; engine="spark" starts one (at `master`) for a Parquet
+    path. An engine of your own is handed in itself, `source` being a table's name in it (docs/add_an_engine.md).
     Raises BadOrders naming the rows, the reason and the remedy.
     """
     refuse_words(duplicates=(duplicates, ("keep", "drop")), unreadable=(unreadable, ("error", "set_aside")))
@@ -166,8 +165,7 @@ def orders(
     mends.check(order_id, refunded)
     picked = chosen(runs, name, types, columns.customer_id, asked)
     name = picked.name
-    strict = unreadable == "error"
-    readings = readings_of(runs, name, columns, types, date_format, decimal, strict=strict)
+    readings = readings_of(runs, name, columns, types, date_format, decimal, strict=unreadable == "error")
     views, expressions = create_lines(runs, name, columns, types, readings, mends)
     profiled = _per_day(views, has_money="amount" not in columns.absent)
     profile = _profile(views, timezone or "UTC", mends, profiled)
@@ -175,8 +173,7 @@ def orders(
     profile |= {"zones": zones, "rounded": _rounded(runs, name, columns, readings)}
     profile |= left_out(runs, picked, expressions[2])
     _refuse_unusable(profile, columns, told)
-    instants = of_type.is_instant(types[columns.date])
-    notes = _notes(readings, columns, amount, timezone, instants=instants)
+    notes = _notes(readings, columns, amount, timezone, types[columns.date])
     occasions = occasions_of(views.lines, columns.absent)
     tied = ties_of(views.lines, numbered=columns.order_id is not None)
     first = (runs, told, columns, name, *views, occasions, tied)
@@ -309,7 +306,7 @@ def _refuse_dates(profile: Mapping[str, Any], column: str) -> None:
 
 
 def _notes(
-    readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str | None, *, instants: bool
+    readings: Mapping[str, Reading], columns: Columns, amount: str | None, timezone: str | None, kind: str
 ) -> tuple[Message, ...]:
     notes = [reading.rule for reading in readings.values() if reading.rule is not None]
     notes += [
@@ -324,7 +321,7 @@ def _notes(
         for name, reading in readings.items()
         if reading.currency is not None
     ]
-    if instants or (readings["date"].zoned and timezone is not None):
+    if of_type.is_instant(kind) or (readings["date"].zoned and timezone is not None):
         notes.append(message("column_instants", column=f"{columns.date!r}", timezone=timezone or "UTC"))
     elif readings["date"].zoned:
         notes.append(message("column_zoned", column=f"{columns.date!r}"))

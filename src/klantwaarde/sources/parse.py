@@ -79,7 +79,7 @@ def check_format(fmt: str) -> None:
     try:
         with duckdb.connect() as engine:
             engine.execute(f"select try_strptime('', {literal(fmt)}) as day")
-    except (duckdb.Error, RuntimeError) as error:  # some forms break DuckDB's own reader of them
+    except (duckdb.Error, RuntimeError) as error:  # of half a character, which DuckDB cannot take
         told = named("date_format", fmt)
         raise BadParameters(f"{told} is not understood. Write it like '%d-%m-%Y' or '%d %b %y %H:%M'.") from error
 
